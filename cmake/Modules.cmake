@@ -1,0 +1,20 @@
+# betedge_module(name SOURCES a.cpp … [USES targets seen in our headers] [PRIVATELY_USES targets])
+# One folder = one module = one static library = one namespace; headers are included by path from src/.
+function(betedge_module name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;USES;PRIVATELY_USES")
+  add_library(betedge_${name} STATIC ${arg_SOURCES})
+  add_library(betedge::${name} ALIAS betedge_${name})
+  target_include_directories(betedge_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(betedge_${name} PUBLIC ${arg_USES} PRIVATE ${arg_PRIVATELY_USES} betedge_warnings)
+endfunction()
+
+# betedge_test(name SOURCES a.cpp … USES targets): one GoogleTest program, found by ctest as `name.*`.
+function(betedge_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;USES")
+  add_executable(test_${name} ${arg_SOURCES})
+  target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
+  target_compile_definitions(test_${name} PRIVATE
+    BETEDGE_SOURCE_DIR="${PROJECT_SOURCE_DIR}" BETEDGE_SHARED_DATA="${PROJECT_SOURCE_DIR}/../shared/data")
+  target_link_libraries(test_${name} PRIVATE ${arg_USES} GTest::gmock GTest::gtest_main betedge_warnings)
+  add_test(NAME ${name} COMMAND test_${name})
+endfunction()

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "betedge/core/plan.hpp"
+#include "betedge/core/table.hpp"
+#include "betedge/ports/bytes.hpp"
+#include "betedge/ports/source.hpp"
+
+namespace betedge::columnar {
+
+// What a file says of itself, in its own metadata (DESIGN.md 9). No clock and no job id in it: the
+// same answer makes the same bytes.
+struct ObjectSpec {
+  HistoricalRequest request;  // normalised, for this object's period
+  ObjectKey key;
+  DateRange covers;
+  std::string source;  // "thetadata"
+};
+
+struct FileSummary {
+  std::uint64_t rows = 0;             // all of them
+  std::uint64_t underlying_rows = 0;  // of these, the underlying's
+  std::uint64_t size_bytes = 0;
+  std::string sha256;                 // of the whole file, lower-case hex
+  std::string digest;                 // of the values: independent of compression and format
+};
+
+// One object in the making: vendor bytes in, file bytes out, a row group at a time. Pure computing,
+// on one thread at a time; no I/O. After an error it is only good for dropping. Memory is bounded by
+// the row group, not by the answer.
+class ObjectEncoder {
+ public:
+  static Result<std::unique_ptr<ObjectEncoder>> open(ObjectSpec spec);
+  virtual ~ObjectEncoder() = default;
+
+  // A call's answer begins. Its rows are checked against the call: days within its dates, times
+  // within its window where one is given; the root where the wire names it.
+  virtual Result<void> begin_answer(const Call& call, WireFormat format) = 0;
+  // The next page of the same answer begins, with a header of its own. Also before the first bytes.
+  virtual Result<void> begin_document() = 0;
+  // Bytes as they came, cut anywhere.
+  virtual Result<void> feed(ByteView bytes) = 0;
+  // The answer is over. upstream_garbled when it ended in the middle of a row or a document, or was
+  // empty, or was not the data asked for.
+  virtual Result<void> end_answer() = 0;
+
+  // What can be written so far; empties the encoder's output.
+  virtual Bytes take_output() = 0;
+  // Bytes held in memory at the moment: input not yet decoded, columns, and output not yet taken.
+  virtual std::size_t memory_bytes() const = 0;
+
+  // Rows so far; zero after all answers means that there is no data and no file is to be written.
+  virtual std::uint64_t rows() const = 0;
+  // Ends the file; take_output() then has its last bytes.
+  virtual Result<FileSummary> finish() = 0;
+};
+
+}  // namespace betedge::columnar

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "betedge/core/object_key.hpp"
+#include "betedge/core/request.hpp"
+
+namespace betedge::core {
+
+// The rows of an upstream call: the instrument's own, or those of the option's underlying, which
+// follow in the same file (DESIGN.md 10).
+enum class Role : std::uint8_t { primary, underlying };
+
+// One upstream call, in no vendor's words yet. A source translates it into its protocol.
+struct Call {
+  Kind kind;
+  Schema schema;
+  Symbol root;
+  DateRange dates;
+  std::chrono::milliseconds interval{0};  // zero for eod
+  Window window;
+  Role role = Role::primary;
+  friend bool operator==(const Call&, const Call&) = default;
+};
+
+// One object that a job needs.
+struct PlannedItem {
+  ObjectKey key;
+  // The sessions of the object's period that had ended when it was planned: first and last.
+  DateRange covers;
+  // The upstream calls that fill it, in the order in which their rows stand in the file.
+  std::vector<Call> calls;
+};
+
+struct Plan {
+  std::vector<PlannedItem> items;        // in date order; each key once
+  std::vector<Date> not_yet_available;   // sessions asked for that have not ended in New York
+};
+
+// What a request needs, given the day it is in New York (a day has ended when New York's date is
+// later). A period is planned whole: eod for 10 to 15 March plans March, up to the last session that
+// has ended. Option eod is called day by day (THETA.md 1.3), everything intraday by the day, stock
+// eod by the year in spans of at most 365 days (THETA.md 1.9). No call names a day that is no session
+// as its only day. No item at all is an answer, not an error: a weekend has none.
+Plan plan(const HistoricalRequest& request, Date today);
+
+}  // namespace betedge::core

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "betedge/core/request.hpp"
+
+namespace betedge::core {
+
+enum class ColumnType : std::uint8_t { uint32, float64, text };
+
+struct Column {
+  std::string_view name;
+  ColumnType type;
+};
+
+// Bumped when the columns, their types or their meaning change; written into every file.
+inline constexpr int kSchemaVersion = 1;
+
+// The columns of a file in their order (DESIGN.md 10). Stock files are the option's without
+// expiration, strike and right.
+std::span<const Column> columns(Kind kind, Schema schema);
+
+}  // namespace betedge::core

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "betedge/ports/bytes.hpp"
+#include "betedge/ports/runtime.hpp"
+#include "betedge/ports/task.hpp"
+
+namespace betedge::net {
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+struct HttpRequest {
+  std::string method = "GET";
+  std::string url;
+  Headers headers;
+  std::string body;               // sent with Content-Length unless empty
+  // Instead of `body`: a file to send, from its beginning, `upload_bytes` long. Stays open meanwhile.
+  int upload_fd = -1;
+  std::uint64_t upload_bytes = 0;
+  // "AWS4-HMAC-SHA256" signing (SigV4), when access_key is not empty.
+  struct Aws {
+    std::string region, access_key, secret_key;
+  } aws;
+  std::chrono::milliseconds connect_timeout{5'000};
+  // No byte for this long ends the exchange; there is no total limit (THETA.md 1.9).
+  std::chrono::milliseconds idle_timeout{120'000};
+};
+
+// An answer whose head has come and whose body is arriving. The body is read only as fast as it is
+// asked for. Dropping it closes the exchange.
+class HttpResponse {
+ public:
+  virtual ~HttpResponse() = default;
+  virtual int status() const = 0;
+  // The first header of that name, whatever its case; nullopt when there is none.
+  virtual std::optional<std::string> header(std::string_view name) const = 0;
+  // The next bytes; empty at the end of a body that came whole by its framing. A body cut short,
+  // a reset or silence is upstream_failed; `cancelled` after stop was asked for.
+  virtual Task<Result<Bytes>> next() = 0;
+};
+
+// Outgoing HTTP. Connections are kept and reused; redirects are not followed. Safe for several
+// coroutines of the loop's thread.
+class HttpClient {
+ public:
+  virtual ~HttpClient() = default;
+  // Answers when the head is there. upstream_unavailable: nobody listens or the name is unknown;
+  // upstream_failed: reset or silence; cancelled. Every HTTP status is an answer, not an error.
+  virtual Task<Result<std::unique_ptr<HttpResponse>>> send(HttpRequest request,
+                                                           std::stop_token stop) = 0;
+};
+
+// libcurl's, with a thread of its own. Close it (drop it) after all its responses are gone.
+Result<std::unique_ptr<HttpClient>> make_http_client(Runtime& runtime);
+
+// The whole body, refused as upstream_garbled when it is larger than `limit_bytes`.
+Task<Result<std::string>> read_all(std::unique_ptr<HttpResponse> response, std::size_t limit_bytes);
+
+}  // namespace betedge::net

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "betedge/core/plan.hpp"
+#include "betedge/ports/bytes.hpp"
+#include "betedge/ports/task.hpp"
+
+namespace betedge::ports {
+
+// The form in which a vendor sends rows; columnar decodes each (THETA.md 1.4, 1.5, 2.4).
+enum class WireFormat : std::uint8_t { v3_csv, v2_csv, v2_json };
+
+// One call's answer, as it arrives. It may come in several documents (v2's pages); each begins anew,
+// with its own header. Dropping it lets the connection and the upstream slot go.
+class Answer {
+ public:
+  struct Chunk {
+    Bytes bytes;
+    bool begins_document = false;
+  };
+  virtual ~Answer() = default;
+
+  virtual WireFormat format() const = 0;
+
+  // The next bytes; nullopt after the last ones of the last document, which is a promise that the
+  // answer came whole as far as the transport can tell. Errors are of the upstream_* codes,
+  // `cancelled` or `timeout`.
+  virtual Task<Result<std::optional<Chunk>>> next() = 0;
+};
+
+// Where rows come from: a vendor's terminal, or a scripted one in tests. Safe for several coroutines.
+class Source {
+ public:
+  virtual ~Source() = default;
+
+  // Sends the call, waiting for a free upstream slot first. nullopt: the vendor says there is no data
+  // (472), which is a fact and not an error. `stop` gives up at the next suspension, also later in
+  // the answer's next().
+  virtual Task<Result<std::optional<std::unique_ptr<Answer>>>> open(Call call,
+                                                                    std::stop_token stop) = 0;
+
+  // Asked while the circuit is open and before the first fetch: is the upstream there? An error says
+  // why not, in words for the job's `waiting_for`.
+  virtual Task<Result<void>> probe(std::stop_token stop) = 0;
+};
+
+}  // namespace betedge::ports
