@@ -43,6 +43,10 @@ class Source {
   virtual Task<Result<std::optional<std::unique_ptr<Answer>>>> open(Call call,
                                                                     std::stop_token stop) = 0;
 
+  // Why the upstream, as far as it is known just now, cannot serve this call ("interval 90s is not one
+  // that a v3 terminal serves: 1m, 5m, …"); nullopt when it can, or when that is not known yet.
+  virtual std::optional<std::string> refusal(const Call& call) const = 0;
+
   // Asked while the circuit is open and before the first fetch: is the upstream there? An error says
   // why not, in words for the job's `waiting_for`.
   virtual Task<Result<void>> probe(std::stop_token stop) = 0;
