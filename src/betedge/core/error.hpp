@@ -82,9 +82,9 @@ using Result = std::expected<T, Error>;
   BETEDGE_TRY_(BETEDGE_CONCAT(betedge_try_, __COUNTER__), declaration, return, __VA_ARGS__)
 #define BETEDGE_CO_TRY(declaration, ...) \
   BETEDGE_TRY_(BETEDGE_CONCAT(betedge_try_, __COUNTER__), declaration, co_return, __VA_ARGS__)
-#define BETEDGE_TRY_VOID_(result, returning, ...) \
-  auto result = (__VA_ARGS__);                    \
-  if (!result.has_value()) returning std::unexpected(std::move(result).error())
+#define BETEDGE_TRY_VOID_(result, returning, ...)         \
+  if (auto result = (__VA_ARGS__); !result.has_value())   \
+  returning std::unexpected(std::move(result).error())
 #define BETEDGE_TRY_VOID(...) \
   BETEDGE_TRY_VOID_(BETEDGE_CONCAT(betedge_try_, __COUNTER__), return, __VA_ARGS__)
 #define BETEDGE_CO_TRY_VOID(...) \

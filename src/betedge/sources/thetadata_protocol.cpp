@@ -1,0 +1,226 @@
+#include "betedge/sources/thetadata_protocol.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace betedge::sources {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::array<std::pair<milliseconds, std::string_view>, 14> kV3Intervals{{
+    {milliseconds{10}, "10ms"},
+    {milliseconds{100}, "100ms"},
+    {milliseconds{500}, "500ms"},
+    {milliseconds{1'000}, "1s"},
+    {milliseconds{5'000}, "5s"},
+    {milliseconds{10'000}, "10s"},
+    {milliseconds{15'000}, "15s"},
+    {milliseconds{30'000}, "30s"},
+    {milliseconds{60'000}, "1m"},
+    {milliseconds{300'000}, "5m"},
+    {milliseconds{600'000}, "10m"},
+    {milliseconds{900'000}, "15m"},
+    {milliseconds{1'800'000}, "30m"},
+    {milliseconds{3'600'000}, "1h"},
+}};
+
+constexpr milliseconds kRegularOpen{34'200'000};
+constexpr milliseconds kRegularClose{57'600'000};
+
+// '^' of an index symbol is the only character of ours that a query must not carry as it is.
+std::string query_text(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '^') {
+      out += "%5E";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+std::string time_of_day(milliseconds since_midnight) {
+  const auto ms = since_midnight.count();
+  return fmt::format("{:02}:{:02}:{:02}.{:03}", ms / 3'600'000, ms / 60'000 % 60, ms / 1'000 % 60,
+                     ms % 1'000);
+}
+
+std::string v3_target(const Call& call) {
+  auto target = fmt::format("/v3/{}/history/{}?symbol={}", to_text(call.kind), to_text(call.schema),
+                            query_text(call.root.text()));
+  if (call.kind == Kind::option) target += "&expiration=*";
+  const bool is_eod = call.schema == Schema::eod;
+  if (!is_eod && call.dates.first == call.dates.last) {
+    target += "&date=" + to_yyyymmdd_text(call.dates.first);
+  } else {
+    target += fmt::format("&start_date={}&end_date={}", to_yyyymmdd_text(call.dates.first),
+                          to_yyyymmdd_text(call.dates.last));
+  }
+  if (!is_eod) {
+    target += fmt::format("&interval={}", v3_interval(call.interval).value());
+    if (call.window.start) target += "&start_time=" + time_of_day(*call.window.start);
+    if (call.window.end) target += "&end_time=" + time_of_day(*call.window.end);
+    // The default, nqb, is Nasdaq's own book; history is the consolidated tape's (THETA.md 2.3).
+    if (call.kind == Kind::stock) target += "&venue=utp_cta";
+  }
+  return target + "&format=csv";
+}
+
+std::string v2_target(const Call& call, V2Form form) {
+  const bool is_option = call.kind == Kind::option;
+  auto target = fmt::format("/v2/{}/{}/{}?root={}", is_option ? "bulk_hist" : "hist",
+                            to_text(call.kind), to_text(call.schema), query_text(call.root.text()));
+  if (is_option) target += "&exp=0";
+  target += fmt::format("&start_date={}&end_date={}", to_yyyymmdd_text(call.dates.first),
+                        to_yyyymmdd_text(call.dates.last));
+  if (call.schema != Schema::eod) {
+    target += fmt::format("&ivl={}", call.interval.count());
+    if (call.window.start) target += fmt::format("&start_time={}", call.window.start->count());
+    if (call.window.end) target += fmt::format("&end_time={}", call.window.end->count());
+    // A v2 terminal keeps to the regular hours unless it is told not to (THETA.md 1.3).
+    if (call.window.start.value_or(kRegularOpen) < kRegularOpen ||
+        call.window.end.value_or(kRegularClose) > kRegularClose) {
+      target += "&rth=false";
+    }
+    if (!is_option) target += "&venue=utp_cta";
+  }
+  if (form == V2Form::csv) target += "&use_csv=true";
+  return target;
+}
+
+// One line of the terminal's own words, short enough for a log line, without control characters.
+std::string first_line(std::string_view body) {
+  body = body.substr(0, body.find_first_of("\r\n"));
+  std::string line;
+  for (const char c : body.substr(0, 200)) line += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  const auto begin = line.find_first_not_of(" :");
+  if (begin == std::string::npos) return {};
+  return line.substr(begin);
+}
+
+bool is_none(std::string_view text) {
+  return text.empty() || text == "null";
+}
+
+}  // namespace
+
+std::optional<std::string_view> v3_interval(milliseconds interval) {
+  for (const auto& [length, label] : kV3Intervals) {
+    if (length == interval) return label;
+  }
+  return std::nullopt;
+}
+
+std::string_view v3_intervals() {
+  return "1m, 5m, 10m, 15m, 30m, 1h";
+}
+
+std::string request_target(const Call& call, ThetaVersion version, V2Form form) {
+  return version == ThetaVersion::v3 ? v3_target(call) : v2_target(call, form);
+}
+
+std::string_view status_target(ThetaVersion version) {
+  return version == ThetaVersion::v3 ? "/v3/terminal/mdds/status" : "/v2/system/mdds/status";
+}
+
+std::variant<NoData, Error> meaning_of(int status, std::string_view body,
+                                       std::string_view retry_after) {
+  const auto words = first_line(body);
+  const auto said = words.empty() ? std::string() : ": " + words;
+  const auto error = [&](ErrorCode code, std::string_view what) {
+    return Error{code, fmt::format("HTTP {} {}{}", status, what, said), {}};
+  };
+  switch (status) {
+    case 472: return NoData{};
+    case 429: {
+      auto throttled = error(ErrorCode::upstream_throttled, "too many requests");
+      std::int64_t seconds = 0;
+      const auto* const end = retry_after.data() + retry_after.size();
+      const auto [stopped, fault] = std::from_chars(retry_after.data(), end, seconds);
+      if (fault == std::errc{} && stopped == end && seconds > 0) {
+        throttled.retry_after = std::chrono::seconds{std::min<std::int64_t>(seconds, 120)};
+      }
+      return throttled;
+    }
+    case 474: return error(ErrorCode::upstream_unavailable, "terminal has lost its server");
+    case 476:
+      return error(ErrorCode::upstream_unavailable,
+                   "terminal was first used from another address; restart it, and use 127.0.0.1");
+    case 478:
+      return error(ErrorCode::upstream_unavailable,
+                   "another terminal is logged in to this account; stop it");
+    case 571: return error(ErrorCode::upstream_unavailable, "terminal is starting");
+    case 470: return error(ErrorCode::upstream_failed, "general error");
+    case 477: return error(ErrorCode::upstream_failed, "page expired; the request starts over");
+    case 500: return error(ErrorCode::upstream_failed, "terminal's internal error");
+    case 502:
+    case 503:
+    case 504: return error(ErrorCode::upstream_failed, "gateway error");
+    case 572: return error(ErrorCode::upstream_failed, "terminal's uncaught error");
+    case 403:
+    case 471: return error(ErrorCode::upstream_denied, "not in this account's subscription");
+    case 400:
+    case 473: return error(ErrorCode::upstream_refused, "bad parameters");
+    case 404: return error(ErrorCode::upstream_refused, "unknown to this terminal");
+    case 410: return error(ErrorCode::upstream_refused, "is not served by a v3 terminal");
+    case 475: return error(ErrorCode::upstream_refused, "terminal could not parse the request");
+    case 570: return error(ErrorCode::upstream_refused, "request too large");
+    default:
+      return error(status >= 500 ? ErrorCode::upstream_failed : ErrorCode::upstream_refused,
+                   "unexpected status");
+  }
+}
+
+Result<std::optional<std::string>> page_target(std::optional<std::string_view> next_page) {
+  if (!next_page || is_none(*next_page)) return std::nullopt;
+  auto target = *next_page;
+  if (const auto scheme = target.find("://"); scheme != std::string_view::npos) {
+    const auto path = target.find('/', scheme + 3);
+    target = path == std::string_view::npos ? std::string_view() : target.substr(path);
+  }
+  const bool is_page = target.starts_with("/v2/page/") &&
+                       std::ranges::all_of(target, [](char c) { return c > 0x20 && c < 0x7f; });
+  if (!is_page) {
+    return fail(
+        ErrorCode::upstream_garbled,
+        fmt::format("the terminal names a next page that is none: '{}'", first_line(*next_page)));
+  }
+  return std::string(target);
+}
+
+Result<std::optional<std::string>> next_page_of_json(std::string_view beginning) {
+  // The header's only nesting is the array of column names, so its first '}' ends it.
+  constexpr std::size_t kLongestHeader = 64 << 10;
+  const auto key = beginning.find("\"header\"");
+  const auto open = key == std::string_view::npos ? key : beginning.find('{', key);
+  const auto close = open == std::string_view::npos ? open : beginning.find('}', open);
+  if (close == std::string_view::npos) {
+    if (beginning.size() < kLongestHeader) return std::nullopt;
+    return fail(ErrorCode::upstream_garbled, "a v2 JSON answer without a header");
+  }
+  const auto header = nlohmann::json::parse(beginning.substr(open, close - open + 1), nullptr,
+                                            /*allow_exceptions=*/false);
+  if (!header.is_object()) {
+    return fail(ErrorCode::upstream_garbled, "a v2 JSON answer whose header is no JSON object");
+  }
+  const auto page = header.find("next_page");
+  if (page == header.end() || !page->is_string()) return std::string();
+  return page->get<std::string>();
+}
+
+std::string base_of(std::string_view url) {
+  while (url.ends_with('/')) url.remove_suffix(1);
+  if (url.ends_with("/v2") || url.ends_with("/v3")) url.remove_suffix(3);
+  while (url.ends_with('/')) url.remove_suffix(1);
+  return std::string(url);
+}
+
+}  // namespace betedge::sources
