@@ -18,3 +18,20 @@ function(betedge_test name)
   target_link_libraries(test_${name} PRIVATE ${arg_USES} GTest::gmock GTest::gtest_main betedge_warnings)
   add_test(NAME ${name} COMMAND test_${name})
 endfunction()
+
+# betedge_fuzzer(name SOURCES a.cpp … USES targets): a libFuzzer program, built only where the tree has
+# fuzzer-no-link. ctest runs it over its corpus in tests/fuzz/corpus/<name>, found as `fuzz_name`; the
+# `fuzz` shard goes on from there for minutes.
+function(betedge_fuzzer name)
+  if(NOT BETEDGE_SANITIZE MATCHES "fuzzer-no-link")
+    return()
+  endif()
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;USES")
+  add_executable(fuzz_${name} ${arg_SOURCES})
+  target_include_directories(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
+  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  target_link_libraries(fuzz_${name} PRIVATE ${arg_USES} betedge_warnings)
+  add_test(NAME fuzz_${name}
+    COMMAND fuzz_${name} -runs=1 -timeout=10 ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
+  set_tests_properties(fuzz_${name} PROPERTIES LABELS fuzz)
+endfunction()

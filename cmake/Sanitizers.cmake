@@ -1,14 +1,6 @@
+# BETEDGE_SANITIZE: one tree with address, undefined and fuzzer-no-link serves the unit tests and the
+# fuzzers; thread has a tree of its own.
 if(BETEDGE_SANITIZE)
   add_compile_options(-fsanitize=${BETEDGE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${BETEDGE_SANITIZE})
-endif()
-if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-  find_program(BETEDGE_LLD NAMES ld.lld-19 ld.lld)
-  if(BETEDGE_LLD)
-    add_link_options(--ld-path=${BETEDGE_LLD})
-  endif()
-endif()
-find_program(BETEDGE_CCACHE ccache)
-if(BETEDGE_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${BETEDGE_CCACHE})
 endif()
