@@ -17,7 +17,8 @@ namespace betedge::core {
 class JobId {
  public:
   JobId() = default;  // the nil UUID
-  // Any spelling Python's UUID() reads: braces, "urn:uuid:", dashes anywhere, any case.
+  // Any spelling Python's UUID() reads: braces, "urn:uuid:", dashes anywhere, any case; 32 hex
+  // digits must be left (what its int() would forgive on top, "0x" or "_", spells no UUID).
   static std::optional<JobId> parse(std::string_view text);
   // `now` in its first 48 bits, `entropy` in the rest but for version and variant (RFC 9562 5.7).
   static JobId make(Timestamp now, std::array<std::uint64_t, 2> entropy);
@@ -36,11 +37,19 @@ std::optional<JobStatus> parse_job_status(std::string_view text);  // any case
 
 // How an item stands. All but pending and running are ends.
 enum class ItemState : std::uint8_t {
-  pending, running, succeeded, skipped, no_data, failed, cancelled
+  pending,
+  running,
+  succeeded,
+  skipped,
+  no_data,
+  failed,
+  cancelled
 };
 std::string_view to_text(ItemState state);
 std::optional<ItemState> parse_item_state(std::string_view text);
-constexpr bool has_ended(ItemState state) { return state >= ItemState::succeeded; }
+constexpr bool has_ended(ItemState state) {
+  return state >= ItemState::succeeded;
+}
 
 struct ItemCounts {
   std::uint32_t pending = 0, running = 0, succeeded = 0, skipped = 0, no_data = 0, failed = 0,
@@ -85,7 +94,8 @@ JobStatus ended_status(const ItemCounts& items);
 
 // The error_message of an ended job: nullopt when nothing failed, else
 // "2 of 21 items failed, see /jobs/{id}/items?state=failed: 20240105: HTTP 500 …", or
-// "21 of 21 items failed: …" when none succeeded. `first_failure` is "<what>: <why>".
+// "21 of 21 items failed: …" when none succeeded; "cancelled" when any was cancelled.
+// `first_failure` is "<what>: <why>".
 std::optional<std::string> ended_message(const JobId& job, const ItemCounts& items,
                                          std::string_view first_failure);
 

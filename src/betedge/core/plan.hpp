@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -19,7 +20,7 @@ struct Call {
   Symbol root;
   DateRange dates;
   std::chrono::milliseconds interval{0};  // zero for eod
-  Window window;
+  Window window{};
   Role role = Role::primary;
   friend bool operator==(const Call&, const Call&) = default;
 };
@@ -34,15 +35,20 @@ struct PlannedItem {
 };
 
 struct Plan {
-  std::vector<PlannedItem> items;        // in date order; each key once
-  std::vector<Date> not_yet_available;   // sessions asked for that have not ended in New York
+  std::vector<PlannedItem> items;  // in date order; each key once
+  // Sessions asked for that have not ended in New York; the first kMostNotYetAvailable of them.
+  std::vector<Date> not_yet_available;
 };
 
+// About four years: a request into the far future must not make a job of a million dates.
+inline constexpr std::size_t kMostNotYetAvailable = 1000;
+
 // What a request needs, given the day it is in New York (a day has ended when New York's date is
-// later). A period is planned whole: eod for 10 to 15 March plans March, up to the last session that
-// has ended. Option eod is called day by day (THETA.md 1.3), everything intraday by the day, stock
-// eod by the year in spans of at most 365 days (THETA.md 1.9). No call names a day that is no session
-// as its only day. No item at all is an answer, not an error: a weekend has none.
+// later). A period is planned whole: eod for 10 to 15 March plans March, up to the last session
+// that has ended; one of which no day asked for has ended, or no session, is no item. Option eod is
+// called day by day (THETA.md 1.3), everything intraday by the day, stock eod by the year in spans
+// of at most 365 days (THETA.md 1.9). No call names a day that is no session as its only day. No
+// item at all is an answer, not an error: a weekend has none.
 Plan plan(const HistoricalRequest& request, Date today);
 
 }  // namespace betedge::core

@@ -61,7 +61,7 @@ struct HistoricalRequest {
   DateRange dates;
   Schema schema = Schema::quote;
   std::chrono::milliseconds interval{0};  // zero for eod, which has none
-  Window window;
+  Window window{};
   FileFormat format = FileFormat::parquet;
   Existing existing = Existing::keep;
   friend bool operator==(const HistoricalRequest&, const HistoricalRequest&) = default;

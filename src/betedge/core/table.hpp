@@ -18,8 +18,8 @@ struct Column {
 // Bumped when the columns, their types or their meaning change; written into every file.
 inline constexpr int kSchemaVersion = 1;
 
-// The columns of a file in their order (DESIGN.md 10). Stock files are the option's without
-// expiration, strike and right.
+// The columns of a file in their order (DESIGN.md 10). Stock files are the option's without the
+// last four: root, expiration, strike and right.
 std::span<const Column> columns(Kind kind, Schema schema);
 
 }  // namespace betedge::core

@@ -1,0 +1,164 @@
+#include "betedge/core/job.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace betedge::core {
+namespace {
+
+void remove_all(std::string& text, std::string_view part) {
+  std::string kept;
+  std::size_t at = 0;
+  for (std::size_t found; (found = text.find(part, at)) != std::string::npos;
+       at = found + part.size())
+    kept.append(text, at, found - at);
+  kept.append(text, at);
+  text = std::move(kept);
+}
+
+std::optional<std::uint8_t> hex_digit(char c) {
+  if (c >= '0' && c <= '9') return static_cast<std::uint8_t>(c - '0');
+  if (c >= 'a' && c <= 'f') return static_cast<std::uint8_t>(c - 'a' + 10);
+  if (c >= 'A' && c <= 'F') return static_cast<std::uint8_t>(c - 'A' + 10);
+  return std::nullopt;
+}
+
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+std::uint32_t without_fault(const ItemCounts& items) {
+  return items.succeeded + items.skipped + items.no_data;
+}
+
+}  // namespace
+
+std::optional<JobId> JobId::parse(std::string_view text) {
+  // uuid.UUID(hex): drop "urn:" and "uuid:" wherever they stand, strip braces, drop dashes.
+  std::string hex(text);
+  remove_all(hex, "urn:");
+  remove_all(hex, "uuid:");
+  const auto first = hex.find_first_not_of("{}");
+  if (first == std::string::npos) return std::nullopt;
+  hex = hex.substr(first, hex.find_last_not_of("{}") - first + 1);
+  remove_all(hex, "-");
+  JobId id;
+  if (hex.size() != id.bytes_.size() * 2) return std::nullopt;
+  for (std::size_t i = 0; i < id.bytes_.size(); ++i) {
+    const auto high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
+    if (!high || !low) return std::nullopt;
+    id.bytes_[i] = static_cast<std::uint8_t>(*high << 4 | *low);
+  }
+  return id;
+}
+
+JobId JobId::make(Timestamp now, std::array<std::uint64_t, 2> entropy) {
+  const auto since_1970 = std::chrono::floor<std::chrono::milliseconds>(now).time_since_epoch();
+  const auto ms = static_cast<std::uint64_t>(since_1970.count());
+  const std::uint64_t high = ms << 16 | 0x7000U | (entropy[0] & 0x0fffU);
+  const std::uint64_t low = std::uint64_t{0b10} << 62 | entropy[1] >> 2;
+  JobId id;
+  for (std::size_t i = 0; i < 8; ++i) {
+    id.bytes_[i] = static_cast<std::uint8_t>(high >> (56 - 8 * i));
+    id.bytes_[8 + i] = static_cast<std::uint8_t>(low >> (56 - 8 * i));
+  }
+  return id;
+}
+
+std::string JobId::text() const {
+  std::string text;
+  text.reserve(36);
+  for (std::size_t i = 0; i < bytes_.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+    text += "0123456789abcdef"[bytes_[i] >> 4];
+    text += "0123456789abcdef"[bytes_[i] & 0xf];
+  }
+  return text;
+}
+
+std::string_view to_text(JobStatus status) {
+  switch (status) {
+    case JobStatus::pending: return "pending";
+    case JobStatus::running: return "running";
+    case JobStatus::completed: return "completed";
+    case JobStatus::failed: return "failed";
+  }
+  std::unreachable();
+}
+
+std::optional<JobStatus> parse_job_status(std::string_view text) {
+  std::string lowered(text);
+  std::ranges::transform(lowered, lowered.begin(), lower);
+  for (const auto status :
+       {JobStatus::pending, JobStatus::running, JobStatus::completed, JobStatus::failed})
+    if (to_text(status) == lowered) return status;
+  return std::nullopt;
+}
+
+std::string_view to_text(ItemState state) {
+  switch (state) {
+    case ItemState::pending: return "pending";
+    case ItemState::running: return "running";
+    case ItemState::succeeded: return "succeeded";
+    case ItemState::skipped: return "skipped";
+    case ItemState::no_data: return "no_data";
+    case ItemState::failed: return "failed";
+    case ItemState::cancelled: return "cancelled";
+  }
+  std::unreachable();
+}
+
+std::optional<ItemState> parse_item_state(std::string_view text) {
+  using enum ItemState;
+  for (const auto state : {pending, running, succeeded, skipped, no_data, failed, cancelled})
+    if (to_text(state) == text) return state;
+  return std::nullopt;
+}
+
+std::uint32_t& ItemCounts::of(ItemState state) {
+  switch (state) {
+    case ItemState::pending: return pending;
+    case ItemState::running: return running;
+    case ItemState::succeeded: return succeeded;
+    case ItemState::skipped: return skipped;
+    case ItemState::no_data: return no_data;
+    case ItemState::failed: return failed;
+    case ItemState::cancelled: return cancelled;
+  }
+  std::unreachable();
+}
+
+double JobInfo::progress_percentage() const {
+  if (total_items() == 0) return 100.0;
+  return static_cast<double>(completed_items()) / static_cast<double>(total_items()) * 100;
+}
+
+bool may_become(JobStatus from, JobStatus to) {
+  switch (from) {
+    case JobStatus::pending: return to != JobStatus::pending;
+    case JobStatus::running: return to == JobStatus::completed || to == JobStatus::failed;
+    case JobStatus::completed:
+    case JobStatus::failed: return false;
+  }
+  std::unreachable();
+}
+
+JobStatus ended_status(const ItemCounts& items) {
+  if (items.cancelled > 0) return JobStatus::failed;
+  if (items.failed > 0 && without_fault(items) == 0) return JobStatus::failed;
+  return JobStatus::completed;
+}
+
+std::optional<std::string> ended_message(const JobId& job, const ItemCounts& items,
+                                         std::string_view first_failure) {
+  if (items.cancelled > 0) return "cancelled";
+  if (items.failed == 0) return std::nullopt;
+  std::string message = fmt::format("{} of {} items failed", items.failed, items.total());
+  if (without_fault(items) > 0)
+    message += fmt::format(", see /jobs/{}/items?state=failed", job.text());
+  if (!first_failure.empty()) message += fmt::format(": {}", first_failure);
+  return message;
+}
+
+}  // namespace betedge::core
