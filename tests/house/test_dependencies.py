@@ -15,7 +15,7 @@ MAY_USE = {
     "jobs": {"core", "ports", "wire"},
     "sources": {"core", "ports", "net"},
     "sinks": {"core", "ports", "net"},
-    "engine": {"core", "ports", "wire", "jobs", "columnar"},
+    "engine": {"core", "ports", "wire", "net", "jobs", "columnar"},
     "server": {"core", "ports", "wire", "net", "engine"},
     "sdk": {"core", "ports", "wire", "net"},
     "cli": {"core", "ports", "wire", "net", "sdk"},
@@ -63,6 +63,12 @@ def test_every_folder_of_src_is_a_module_of_the_table():
 def test_no_include_points_back():
     wrong = [f"{path}: {module} must not include {used}" for module, used, path in edges() if used not in MAY_USE[module]]
     assert not wrong, "\n".join(wrong)
+
+
+def test_engine_takes_only_plain_decisions_from_net():
+    """When to call an upstream is decided there; how is not the engine's business."""
+    taken = {name for path in headers_and_sources(ROOT / "src/betedge/engine") for name in includes(path) if name.startswith("betedge/net/")}
+    assert taken <= {"betedge/net/circuit_breaker.hpp", "betedge/net/limiter.hpp"}
 
 
 def test_the_table_itself_has_no_circle():
