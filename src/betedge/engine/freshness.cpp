@@ -1,0 +1,15 @@
+#include "betedge/engine/freshness.hpp"
+
+#include "betedge/core/table.hpp"
+
+namespace betedge::engine {
+
+bool is_fresh(const std::optional<ObjectInfo>& found, const std::optional<ObjectRecord>& recorded,
+              DateRange covers) {
+  if (!found) return false;
+  if (!recorded) return new_york_date(found->modified_at) > covers.last;
+  return recorded->size_bytes == found->size_bytes && recorded->schema_version == kSchemaVersion &&
+         recorded->covers_through >= covers.last;
+}
+
+}  // namespace betedge::engine

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "betedge/net/circuit_breaker.hpp"
+#include "betedge/ports/async.hpp"
+#include "betedge/ports/log.hpp"
+#include "betedge/ports/source.hpp"
+
+namespace betedge::engine {
+
+// Knows whether the upstream is there. While its circuit is open it probes, at growing distances,
+// and says when it is back. Loop thread only; close() before dropping.
+class UpstreamWatch {
+ public:
+  // `changed` is called when the circuit opens and when it closes.
+  UpstreamWatch(Runtime& runtime, Source& source, Log& log, std::function<void()> changed);
+
+  bool is_open() const { return breaker_.state() == net::CircuitBreaker::State::open; }
+  // "upstream unavailable since 2026-01-02T03:04:05+00:00: …"; nullopt while the circuit is closed.
+  std::optional<std::string> waiting_for() const;
+
+  // What a call to the upstream came to: any answer, or the error.
+  void succeeded();
+  void failed(const Error& error);
+
+  Task<void> close();
+
+ private:
+  Task<void> probe_until_back();
+
+  Runtime& runtime_;
+  Source& source_;
+  Log& log_;
+  std::function<void()> changed_;
+  net::CircuitBreaker breaker_;
+  Timestamp open_since_{};
+  bool probing_ = false;
+  TaskScope tasks_;
+};
+
+}  // namespace betedge::engine

@@ -1,0 +1,268 @@
+#include "betedge/sources/thetadata.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <map>
+
+#include "support/virtual_runtime.hpp"
+
+namespace betedge::sources {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+struct Scripted {
+  int status = 200;
+  std::string body;
+  net::Headers headers;
+  std::optional<Error> refused;                // instead of any answer
+  std::optional<Error> broken_after_the_body;  // instead of the end
+};
+
+class ScriptedResponse final : public net::HttpResponse {
+ public:
+  explicit ScriptedResponse(Scripted script) : script_(std::move(script)) {}
+  int status() const override { return script_.status; }
+  std::optional<std::string> header(std::string_view name) const override {
+    for (const auto& [key, value] : script_.headers) {
+      if (key == name) return value;
+    }
+    return std::nullopt;
+  }
+  Task<Result<Bytes>> next() override {
+    if (!script_.body.empty()) {
+      const auto bytes = as_bytes(script_.body);
+      Bytes chunk(bytes.begin(), bytes.end());
+      script_.body.clear();
+      co_return chunk;
+    }
+    if (script_.broken_after_the_body) co_return std::unexpected(*script_.broken_after_the_body);
+    co_return Bytes{};
+  }
+
+ private:
+  Scripted script_;
+};
+
+// Answers each URL with what was put there, in order; the last one stays.
+class ScriptedClient final : public net::HttpClient {
+ public:
+  std::map<std::string, std::deque<Scripted>> answers;
+  std::vector<std::string> asked;
+
+  Task<Result<std::unique_ptr<net::HttpResponse>>> send(net::HttpRequest request,
+                                                        std::stop_token) override {
+    asked.push_back(request.url);
+    const auto found = answers.find(request.url);
+    if (found == answers.end()) {
+      co_return fail(ErrorCode::upstream_unavailable, "connection refused");
+    }
+    auto script = found->second.front();
+    if (found->second.size() > 1) found->second.pop_front();
+    if (script.refused) co_return std::unexpected(*script.refused);
+    co_return std::make_unique<ScriptedResponse>(std::move(script));
+  }
+};
+
+class ThetaSourceTest : public testing::Test {
+ protected:
+  const std::string kV3 = "http://127.0.0.1:25503";
+  const std::string kV2 = "http://127.0.0.1:25510";
+  const std::string kV3Status = kV3 + "/v3/terminal/mdds/status";
+  const std::string kV2Status = kV2 + "/v2/system/mdds/status";
+  const Date day_ = std::chrono::year{2024} / 1 / 5;
+  const Call call_{Kind::stock, Schema::eod, *Symbol::parse("AAPL"), {day_, day_},
+                   {},          {},          Role::primary};
+  const std::string kV3Call = kV3 + request_target(call_, ThetaVersion::v3, V2Form::csv);
+  const std::string kV2Call = kV2 + request_target(call_, ThetaVersion::v2, V2Form::csv);
+
+  struct Read {
+    std::optional<Error> error;
+    bool no_data = false;
+    WireFormat format{};
+    std::vector<std::string> chunks;  // '>' before one that begins a document
+    std::size_t slots_while_reading = 0;
+  };
+
+  Read read(Source& source, Call call) {
+    Read read;
+    runtime_.run(read_into(source, std::move(call), read));
+    return read;
+  }
+
+  Task<void> read_into(Source& source, Call call, Read& read) {
+    auto opened = co_await source.open(std::move(call), {});
+    if (!opened) {
+      read.error = opened.error();
+      co_return;
+    }
+    if (!*opened) {
+      read.no_data = true;
+      co_return;
+    }
+    auto answer = *std::move(*opened);
+    read.format = answer->format();
+    read.slots_while_reading = limiter_.in_use();
+    while (true) {
+      auto next = co_await answer->next();
+      if (!next) {
+        read.error = next.error();
+        co_return;
+      }
+      if (!*next) co_return;
+      read.chunks.push_back((**next).begins_document ? ">" : "");
+      read.chunks.back() += as_text((**next).bytes);
+    }
+  }
+
+  std::unique_ptr<Source> make(ThetaOptions options = {}) {
+    return make_thetadata_source(client_, limiter_, std::move(options));
+  }
+
+  testing::VirtualRuntime runtime_{1};
+  net::Limiter limiter_{runtime_, 4};
+  ScriptedClient client_;
+};
+
+TEST_F(ThetaSourceTest, AutoFindsAV3TerminalFirstAndKeepsIt) {
+  client_.answers[kV3Status] = {{200, "CONNECTED", {}, {}, {}}};
+  client_.answers[kV3Call] = {{200, "rows", {}, {}, {}}};
+  const auto source = make();
+  EXPECT_THAT(read(*source, call_).chunks, ElementsAre(">rows"));
+  EXPECT_EQ(read(*source, call_).format, WireFormat::v3_csv);
+  EXPECT_THAT(client_.asked, ElementsAre(kV3Status, kV3Call, kV3Call));
+}
+
+TEST_F(ThetaSourceTest, AutoFallsBackToAV2Terminal) {
+  client_.answers[kV2Status] = {{200, "CONNECTED", {}, {}, {}}};
+  client_.answers[kV2Call] = {{200, "rows", {{"Next-Page", "null"}}, {}, {}}};
+  const auto source = make();
+  const auto got = read(*source, call_);
+  EXPECT_EQ(got.format, WireFormat::v2_csv);
+  EXPECT_THAT(got.chunks, ElementsAre(">rows"));
+}
+
+TEST_F(ThetaSourceTest, ATerminalThatBecameV3IsAskedAnew) {
+  client_.answers[kV2Status] = {{200, "CONNECTED", {}, {}, {}}};
+  client_.answers[kV2Call] = {{410, "We have upgraded to API v3.", {}, {}, {}}};
+  const auto source = make();
+  EXPECT_EQ(read(*source, call_).error->code, ErrorCode::upstream_refused);
+  client_.answers[kV3Status] = {{200, "CONNECTED", {}, {}, {}}};
+  client_.answers[kV3Call] = {{200, "rows", {}, {}, {}}};
+  EXPECT_EQ(read(*source, call_).format, WireFormat::v3_csv);
+}
+
+TEST_F(ThetaSourceTest, NobodyThereIsUnavailableAndNamesBothPlaces) {
+  const auto source = make();
+  const auto got = read(*source, call_);
+  ASSERT_TRUE(got.error);
+  EXPECT_EQ(got.error->code, ErrorCode::upstream_unavailable);
+  EXPECT_THAT(got.error->message, HasSubstr("v3 at http://127.0.0.1:25503: connection refused"));
+  EXPECT_THAT(got.error->message, HasSubstr("v2 at http://127.0.0.1:25510: connection refused"));
+  EXPECT_EQ(limiter_.in_use(), 0U);
+}
+
+TEST_F(ThetaSourceTest, ATerminalThatIsNotConnectedIsUnavailable) {
+  client_.answers[kV3Status] = {{200, "DISCONNECTED", {}, {}, {}}};
+  const auto source = make({.api = ThetaVersion::v3});
+  const auto got = read(*source, call_);
+  EXPECT_EQ(got.error->code, ErrorCode::upstream_unavailable);
+  EXPECT_THAT(got.error->message, HasSubstr("DISCONNECTED"));
+}
+
+TEST_F(ThetaSourceTest, NoDataIsAnAnswer) {
+  client_.answers[kV3Status] = {{200, "CONNECTED", {}, {}, {}}};
+  client_.answers[kV3Call] = {{472, "No data found for your request", {}, {}, {}}};
+  const auto source = make();
+  const auto got = read(*source, call_);
+  EXPECT_TRUE(got.no_data);
+  EXPECT_FALSE(got.error);
+}
+
+TEST_F(ThetaSourceTest, PagesAreFollowedToTheLastOneOnOurOwnBase) {
+  client_.answers[kV2Status] = {{200, "CONNECTED", {}, {}, {}}};
+  client_.answers[kV2Call] = {{200, "a", {{"Next-Page", "http://inside/v2/page/1"}}, {}, {}}};
+  client_.answers[kV2 + "/v2/page/1"] = {{200, "b", {{"Next-Page", "/v2/page/9"}}, {}, {}}};
+  client_.answers[kV2 + "/v2/page/9"] = {{200, "c", {{"Next-Page", "null"}}, {}, {}}};
+  const auto source = make({.api = ThetaVersion::v2});
+  const auto got = read(*source, call_);
+  EXPECT_THAT(got.chunks, ElementsAre(">a", ">b", ">c"));
+  EXPECT_EQ(got.slots_while_reading, 1U);
+  EXPECT_EQ(limiter_.in_use(), 0U);
+}
+
+TEST_F(ThetaSourceTest, JsonPagesAreFollowedByTheBodysHeader) {
+  const auto json_call = kV2 + request_target(call_, ThetaVersion::v2, V2Form::json);
+  const std::string first = R"({"header":{"next_page":"http://x/v2/page/2"},"response":[]})";
+  const std::string last = R"({"header":{"next_page":"null"},"response":[]})";
+  client_.answers[kV2Status] = {{200, "CONNECTED", {}, {}, {}}};
+  client_.answers[json_call] = {{200, first, {}, {}, {}}};
+  client_.answers[kV2 + "/v2/page/2"] = {{200, last, {}, {}, {}}};
+  const auto source = make({.api = ThetaVersion::v2, .v2_form = V2Form::json});
+  EXPECT_THAT(read(*source, call_).chunks, ElementsAre(">" + first, ">" + last));
+}
+
+TEST_F(ThetaSourceTest, AnExpiredPageIsAPassingFault) {
+  client_.answers[kV2Status] = {{200, "CONNECTED", {}, {}, {}}};
+  client_.answers[kV2Call] = {{200, "a", {{"Next-Page", "/v2/page/1"}}, {}, {}}};
+  client_.answers[kV2 + "/v2/page/1"] = {{477, "gone", {}, {}, {}}};
+  const auto source = make({.api = ThetaVersion::v2});
+  const auto got = read(*source, call_);
+  ASSERT_TRUE(got.error);
+  EXPECT_EQ(got.error->code, ErrorCode::upstream_failed);
+}
+
+TEST_F(ThetaSourceTest, AnEmptyBodyWith200IsGarbled) {
+  client_.answers[kV3Status] = {{200, "CONNECTED", {}, {}, {}}};
+  client_.answers[kV3Call] = {{200, "", {}, {}, {}}};
+  const auto source = make();
+  EXPECT_EQ(read(*source, call_).error->code, ErrorCode::upstream_garbled);
+}
+
+TEST_F(ThetaSourceTest, AResetInTheMiddleIsAnErrorAndNoEnd) {
+  client_.answers[kV3Status] = {{200, "CONNECTED", {}, {}, {}}};
+  client_.answers[kV3Call] = {
+      {200, "half", {}, {}, Error{ErrorCode::upstream_failed, "connection reset", {}}}};
+  const auto source = make();
+  const auto got = read(*source, call_);
+  EXPECT_THAT(got.chunks, ElementsAre(">half"));
+  EXPECT_EQ(got.error->code, ErrorCode::upstream_failed);
+  EXPECT_EQ(limiter_.in_use(), 0U);
+}
+
+TEST_F(ThetaSourceTest, AnIntervalThatV3DoesNotServeIsRefusedWithTheListOfThoseItDoes) {
+  client_.answers[kV3Status] = {{200, "CONNECTED", {}, {}, {}}};
+  auto odd = call_;
+  odd.schema = Schema::quote;
+  odd.interval = 90s;
+  const auto source = make();
+  EXPECT_EQ(source->refusal(odd), std::nullopt) << "not known before the terminal was asked";
+  const auto got = read(*source, odd);
+  ASSERT_TRUE(got.error);
+  EXPECT_EQ(got.error->code, ErrorCode::upstream_refused);
+  EXPECT_THAT(got.error->message, HasSubstr("90s"));
+  EXPECT_THAT(got.error->message, HasSubstr("1m, 5m, 10m, 15m, 30m, 1h"));
+  EXPECT_TRUE(source->refusal(odd).has_value());
+  EXPECT_EQ(source->refusal(call_), std::nullopt);
+}
+
+TEST_F(ThetaSourceTest, AProbeHoldsASlotLikeEveryOtherExchange) {
+  net::Limiter one(runtime_, 1);
+  const auto source = make_thetadata_source(client_, one, {});
+  std::optional<Result<void>> probed;
+  const auto probe = [](Source& asked, std::optional<Result<void>>& answer) -> Task<void> {
+    answer = co_await asked.probe({});
+  };
+  client_.answers[kV3Status] = {{200, "CONNECTED", {}, {}, {}}};
+  runtime_.run(probe(*source, probed));
+  ASSERT_TRUE(probed.has_value());
+  EXPECT_TRUE(probed->has_value());
+  EXPECT_EQ(one.in_use(), 0U);
+}
+
+}  // namespace
+}  // namespace betedge::sources
