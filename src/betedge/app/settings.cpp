@@ -1,0 +1,640 @@
+#include "betedge/app/settings.hpp"
+
+#include <arpa/inet.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <sstream>
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+extern char** environ;
+
+namespace betedge::app {
+namespace {
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return result;
+}
+
+std::string_view trim(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const auto first = text.find_first_not_of(kSpace);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+}
+
+template <class Number>
+std::optional<Number> read_number(std::string_view text) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+// The original reads only true, 1 and yes as true, and anything else as false; a typing error is
+// worth a sentence, so what is neither is refused.
+std::optional<bool> read_bool(std::string_view text) {
+  const auto word = lower(text);
+  if (word == "true" || word == "1" || word == "yes" || word == "on") return true;
+  if (word == "false" || word == "0" || word == "no" || word == "off") return false;
+  return std::nullopt;
+}
+
+bool read_bool_into(bool& value, std::string_view text) {
+  const auto read = read_bool(text);
+  if (read) value = *read;
+  return read.has_value();
+}
+
+// "90", "1.5" (seconds), "500ms", "90s", "2m"
+std::optional<std::chrono::milliseconds> read_duration(std::string_view text) {
+  const auto unit_at = text.find_first_not_of("0123456789.");
+  const auto number = read_number<double>(text.substr(0, unit_at));
+  if (!number) return std::nullopt;
+  const auto unit = unit_at == std::string_view::npos ? "s" : trim(text.substr(unit_at));
+  const double milliseconds = unit == "ms"  ? *number
+                              : unit == "s" ? *number * 1e3
+                              : unit == "m" ? *number * 6e4
+                                            : -1.0;
+  if (milliseconds < 0.0 || milliseconds > 8.64e7) return std::nullopt;
+  return std::chrono::milliseconds(static_cast<std::int64_t>(milliseconds));
+}
+
+std::string show_duration(std::chrono::milliseconds duration) {
+  return duration.count() % 1000 == 0 ? fmt::format("{}s", duration.count() / 1000)
+                                      : fmt::format("{}ms", duration.count());
+}
+
+// "536870912", "512MiB", "1GiB", "500 MB"
+std::optional<std::size_t> read_size(std::string_view text) {
+  const auto unit_at = text.find_first_not_of("0123456789");
+  const auto number = read_number<std::size_t>(text.substr(0, unit_at));
+  if (!number) return std::nullopt;
+  const auto unit = unit_at == std::string_view::npos ? "b" : lower(trim(text.substr(unit_at)));
+  const std::size_t factor = unit == "b"                    ? 1
+                             : unit == "kib"                ? std::size_t{1} << 10
+                             : unit == "mib" || unit == "m" ? std::size_t{1} << 20
+                             : unit == "gib" || unit == "g" ? std::size_t{1} << 30
+                             : unit == "kb"                 ? 1'000
+                             : unit == "mb"                 ? 1'000'000
+                             : unit == "gb"                 ? 1'000'000'000
+                                                            : 0;
+  if (factor == 0 || *number > (std::size_t{1} << 50) / factor) return std::nullopt;
+  return *number * factor;
+}
+
+std::string show_size(std::size_t bytes) {
+  return bytes % (std::size_t{1} << 20) == 0 ? fmt::format("{}MiB", bytes >> 20)
+                                             : fmt::format("{}", bytes);
+}
+
+// "127.0.0.1:8000", "[::1]:8000", "localhost:8000"
+bool read_listen(Settings& settings, std::string_view text) {
+  const auto colon = text.rfind(':');
+  if (colon == std::string_view::npos) return false;
+  auto host = std::string(text.substr(0, colon));
+  const auto port = read_number<std::uint16_t>(text.substr(colon + 1));
+  if (!port) return false;
+  if (host == "localhost") host = "127.0.0.1";
+  in_addr four{};
+  in6_addr six{};
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+    if (inet_pton(AF_INET6, host.c_str(), &six) != 1) return false;
+  } else if (inet_pton(AF_INET, host.c_str(), &four) != 1) {
+    return false;
+  }
+  settings.listen_address = std::move(host);
+  settings.listen_port = *port;
+  return true;
+}
+
+std::string show_listen(const Settings& settings) {
+  const bool six = settings.listen_address.contains(':');
+  return fmt::format("{}{}{}:{}", six ? "[" : "", settings.listen_address, six ? "]" : "",
+                     settings.listen_port);
+}
+
+bool read_store(Settings& settings, std::string_view text) {
+  if (text.empty() || (text.contains("://") && !text.starts_with("sqlite://"))) return false;
+  if (text.starts_with("sqlite://")) text.remove_prefix(9);
+  settings.store_url = text;
+  return !text.empty();
+}
+
+bool read_lake(Settings& settings, std::string_view text) {
+  if (text.starts_with("file://")) text.remove_prefix(7);
+  if (text.starts_with("s3://") ? text.size() == 5 || text[5] == '/' : text.contains("://"))
+    return false;
+  settings.lake_url = text;
+  return !text.empty();
+}
+
+// The base without its "/v2" or "/v3", which theta.api decides.
+bool read_theta_url(Settings& settings, std::string_view text) {
+  if (!text.starts_with("http://") && !text.starts_with("https://")) return false;
+  while (text.ends_with('/')) text.remove_suffix(1);
+  if (text.ends_with("/v2") || text.ends_with("/v3")) text.remove_suffix(3);
+  while (text.ends_with('/')) text.remove_suffix(1);
+  if (text == "http:" || text == "https:" || text.contains(' ')) return false;
+  settings.theta_base_url = text;
+  return true;
+}
+
+template <class Choice>
+struct Named {
+  std::string_view name;
+  Choice choice;
+};
+
+template <class Choice, std::size_t size>
+bool read_choice(Choice& value, const Named<Choice> (&choices)[size], std::string_view text) {
+  for (const auto& named : choices) {
+    if (named.name != lower(text)) continue;
+    value = named.choice;
+    return true;
+  }
+  return false;
+}
+
+template <class Choice, std::size_t size>
+std::string show_choice(Choice value, const Named<Choice> (&choices)[size]) {
+  for (const auto& named : choices)
+    if (named.choice == value) return std::string(named.name);
+  return {};
+}
+
+constexpr Named<ThetaApi> kThetaApis[] = {
+    {"auto", ThetaApi::automatic}, {"v3", ThetaApi::v3}, {"v2", ThetaApi::v2}};
+constexpr Named<V2Format> kV2Formats[] = {{"csv", V2Format::csv}, {"json", V2Format::json}};
+// The Python original's names too.
+constexpr Named<Level> kLevels[] = {{"debug", Level::debug},     {"info", Level::info},
+                                    {"warning", Level::warning}, {"error", Level::error},
+                                    {"warn", Level::warning},    {"critical", Level::error}};
+
+bool read_text(std::string& value, std::string_view text) {
+  value = text;
+  return !text.empty();
+}
+
+std::vector<Setting> make_table() {
+  std::vector<Setting> table;
+  const auto add = [&table](Setting setting) { table.push_back(std::move(setting)); };
+  add({.name = "listen",
+       .short_names = {},
+       .help = "address and port to serve on; port 0 takes a free one",
+       .rule = "an IP address and a port, for example 127.0.0.1:8000",
+       .read = read_listen,
+       .show = show_listen});
+  add({.name = "lake.url",
+       .short_names = {"BETEDGE_LAKE"},
+       .help = "where the files go: a folder, or s3://bucket/prefix",
+       .rule = "a folder or s3://bucket/prefix",
+       .read = read_lake,
+       .show = [](const Settings& s) { return s.lake_url; }});
+  add({.name = "store.url",
+       .short_names = {"BETEDGE_STORE"},
+       .help = "where the jobs live: a SQLite file, or :memory: to keep nothing",
+       .rule = "a SQLite file or :memory:",
+       .read = read_store,
+       .show = [](const Settings& s) { return s.store_url; }});
+  add({.name = "theta.api",
+       .short_names = {"THETA_API"},
+       .help = "the terminal's protocol; auto asks it",
+       .rule = "auto, v3 or v2",
+       .read = [](Settings& s,
+                  std::string_view t) { return read_choice(s.theta_api, kThetaApis, t); },
+       .show = [](const Settings& s) { return show_choice(s.theta_api, kThetaApis); }});
+  add({.name = "theta.base_url",
+       .short_names = {"THETA_BASE_URL"},
+       .help = "where the terminal is, with or without /v2 or /v3; empty: its own ports on this "
+               "machine",
+       .rule = "an http:// address, for example http://127.0.0.1:25503",
+       .read = read_theta_url,
+       .show = [](const Settings& s) { return s.theta_base_url; }});
+  add({.name = "theta.concurrency",
+       .short_names = {"THETA_CONCURRENCY", "THETA_MAX_CONCURRENT_REQUESTS"},
+       .help = "calls at once that the account allows",
+       .rule = "a whole number from 1 to 64, for example 4",
+       .read =
+           [](Settings& s, std::string_view t) {
+             const auto number = read_number<std::size_t>(t);
+             if (!number || *number < 1 || *number > 64) return false;
+             s.theta_concurrency = *number;
+             return true;
+           },
+       .show = [](const Settings& s) { return fmt::format("{}", s.theta_concurrency); }});
+  add({.name = "theta.timeout",
+       .short_names = {"THETA_TIMEOUT"},
+       .help = "how long the terminal may send nothing before a call is tried again",
+       .rule = "seconds from 1 to 86400, for example 120 (or 2m)",
+       .read =
+           [](Settings& s, std::string_view t) {
+             const auto duration = read_duration(t);
+             if (!duration || *duration < std::chrono::seconds{1}) return false;
+             s.theta_timeout = *duration;
+             return true;
+           },
+       .show = [](const Settings& s) { return show_duration(s.theta_timeout); }});
+  add({.name = "theta.retry_attempts",
+       .short_names = {"THETA_RETRY_ATTEMPTS"},
+       .help = "attempts in all before an item has failed",
+       .rule = "a whole number from 1 to 100, for example 4",
+       .read =
+           [](Settings& s, std::string_view t) {
+             const auto number = read_number<int>(t);
+             if (!number || *number < 1 || *number > 100) return false;
+             s.theta_retry_attempts = *number;
+             return true;
+           },
+       .show = [](const Settings& s) { return fmt::format("{}", s.theta_retry_attempts); }});
+  add({.name = "theta.retry_delay",
+       .short_names = {"THETA_RETRY_DELAY"},
+       .help = "the wait before the second attempt; it doubles from there",
+       .rule = "seconds from 0 to 86400, for example 0.5 (or 500ms)",
+       .read =
+           [](Settings& s, std::string_view t) {
+             const auto duration = read_duration(t);
+             if (duration) s.theta_retry_delay = *duration;
+             return duration.has_value();
+           },
+       .show = [](const Settings& s) { return show_duration(s.theta_retry_delay); }});
+  add({.name = "theta.v2_format",
+       .short_names = {},
+       .help = "what a v2 terminal is asked for",
+       .rule = "csv or json",
+       .read = [](Settings& s,
+                  std::string_view t) { return read_choice(s.theta_v2_format, kV2Formats, t); },
+       .show = [](const Settings& s) { return show_choice(s.theta_v2_format, kV2Formats); }});
+  add({.name = "memory.budget",
+       .short_names = {},
+       .help = "memory for data on its way, downloaded, decoded and being written",
+       .rule = "a size of at least 32MiB, for example 512MiB",
+       .read =
+           [](Settings& s, std::string_view t) {
+             const auto size = read_size(t);
+             if (!size || *size < (std::size_t{32} << 20)) return false;
+             s.memory_budget_bytes = *size;
+             return true;
+           },
+       .show = [](const Settings& s) { return show_size(s.memory_budget_bytes); }});
+  add({.name = "force_refresh",
+       .short_names = {"FORCE_REFRESH"},
+       .help = "download again what lies in the lake, unless a request says otherwise",
+       .rule = "true or false",
+       .read = [](Settings& s, std::string_view t) { return read_bool_into(s.force_refresh, t); },
+       .show = [](const Settings& s) { return std::string(s.force_refresh ? "true" : "false"); }});
+  add({.name = "log.level",
+       .short_names = {"LOG_LEVEL"},
+       .help = "the least of what is logged",
+       .rule = "debug, info, warning or error",
+       .read = [](Settings& s, std::string_view t) { return read_choice(s.log_level, kLevels, t); },
+       .show = [](const Settings& s) { return show_choice(s.log_level, kLevels); }});
+  add({.name = "s3.endpoint",
+       .short_names = {"MINIO_ENDPOINT"},
+       .help = "the S3 server; setting it puts the lake there unless lake.url says otherwise",
+       .rule = "host:port, for example minio:9000",
+       .read =
+           [](Settings& s, std::string_view t) {
+             // The original takes no scheme; people write one all the same.
+             if (t.starts_with("http://")) t.remove_prefix(7);
+             if (t.starts_with("https://")) t.remove_prefix(8);
+             while (t.ends_with('/')) t.remove_suffix(1);
+             if (t.contains('/') || t.contains(' ')) return false;
+             return read_text(s.s3_endpoint, t);
+           },
+       .show = [](const Settings& s) { return s.s3_endpoint; }});
+  add({.name = "s3.access_key",
+       .short_names = {"MINIO_ACCESS_KEY"},
+       .help = "the S3 server's access key",
+       .rule = "a text",
+       .read = [](Settings& s, std::string_view t) { return read_text(s.s3_access_key, t); },
+       .show = [](const Settings& s) { return s.s3_access_key; }});
+  add({.name = "s3.secret_key",
+       .short_names = {"MINIO_SECRET_KEY"},
+       .help = "the S3 server's secret key",
+       .rule = "a text",
+       .secret = true,
+       .read = [](Settings& s, std::string_view t) { return read_text(s.s3_secret_key, t); },
+       .show = [](const Settings& s) { return s.s3_secret_key; }});
+  add({.name = "s3.bucket",
+       .short_names = {"MINIO_BUCKET"},
+       .help = "the bucket when s3.endpoint chooses the lake; made if missing",
+       .rule = "a bucket's name",
+       .read = [](Settings& s,
+                  std::string_view t) { return !t.contains('/') && read_text(s.s3_bucket, t); },
+       .show = [](const Settings& s) { return s.s3_bucket; }});
+  add({.name = "s3.secure",
+       .short_names = {"MINIO_SECURE"},
+       .help = "https to the S3 server",
+       .rule = "true or false",
+       .read = [](Settings& s, std::string_view t) { return read_bool_into(s.s3_secure, t); },
+       .show = [](const Settings& s) { return std::string(s.s3_secure ? "true" : "false"); }});
+  add({.name = "s3.region",
+       .short_names = {"MINIO_REGION"},
+       .help = "the S3 server's region",
+       .rule = "a region's name, for example us-east-1",
+       .read = [](Settings& s, std::string_view t) { return read_text(s.s3_region, t); },
+       .show = [](const Settings& s) { return s.s3_region; }});
+  return table;
+}
+
+// Names of the Python original and its compose file that mean nothing here.
+constexpr std::string_view kUnused[] = {"THETA_USERNAME",
+                                        "THETA_PASSWORD",
+                                        "THETA_JAR_PATH",
+                                        "THETA_DEFAULT_VENUE",
+                                        "THETA_USE_CSV",
+                                        "THETA_PRETTY_TIME",
+                                        "THETA_STOCK_TIER",
+                                        "THETA_OPTION_TIER",
+                                        "STOCK_TIER",
+                                        "OPTION_TIER",
+                                        "THETADATA_USERNAME",
+                                        "THETADATA_PASSWORD",
+                                        "KAFKA_BOOTSTRAP_SERVERS"};
+
+// BETEDGE_ names that other commands read, or that choose the file itself.
+constexpr std::string_view kOtherNames[] = {"BETEDGE_CONFIG", "BETEDGE_URL", "BETEDGE_TOKEN"};
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const auto above = row[j];
+      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+template <class Names>
+std::string nearest(std::string_view name, const Names& names) {
+  std::string best;
+  auto best_distance = std::string_view::npos;
+  for (const auto& candidate : names) {
+    const auto distance = edit_distance(name, candidate);
+    if (distance >= best_distance) continue;
+    best_distance = distance;
+    best = candidate;
+  }
+  return best;
+}
+
+template <class Names>
+bool is_one_of(const Names& names, std::string_view name) {
+  return std::ranges::find(names, name) != std::end(names);
+}
+
+struct Raw {
+  std::string text;
+  std::string origin;
+};
+using RawValues = std::map<std::string, Raw, std::less<>>;  // by setting
+
+// KEY=VALUE lines; "export " before, quotes around, "#" lines between are all right.
+std::map<std::string, std::string, std::less<>> read_dotenv(const std::filesystem::path& path) {
+  std::map<std::string, std::string, std::less<>> values;
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    auto text = trim(line);
+    if (text.starts_with("export ")) text = trim(text.substr(7));
+    const auto equals = text.find('=');
+    if (text.starts_with('#') || equals == std::string_view::npos) continue;
+    auto value = trim(text.substr(equals + 1));
+    if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') &&
+        value.back() == value.front()) {
+      value = value.substr(1, value.size() - 2);
+    } else if (const auto comment = value.find(" #"); comment != std::string_view::npos) {
+      value = trim(value.substr(0, comment));
+    }
+    values[std::string(trim(text.substr(0, equals)))] = value;
+  }
+  return values;
+}
+
+void take_environment(RawValues& values,
+                      const std::map<std::string, std::string, std::less<>>& variables,
+                      std::string_view where) {
+  for (const auto& setting : setting_table()) {
+    std::vector<std::string> names{environment_name(setting.name)};
+    names.insert(names.end(), setting.short_names.begin(), setting.short_names.end());
+    for (const auto& name : names) {
+      const auto found = variables.find(name);
+      // Set to nothing is not set: compose files pass on variables that way.
+      if (found == variables.end() || found->second.empty()) continue;
+      values[std::string(setting.name)] = {found->second, fmt::format("{} in {}", name, where)};
+      break;
+    }
+  }
+}
+
+Result<void> take_table(RawValues& values, const toml::table& table, const std::string& prefix,
+                        const std::string& file) {
+  for (const auto& [key, node] : table) {
+    const auto name = prefix + std::string(key.str());
+    const auto where = fmt::format("{} line {}", file, node.source().begin.line);
+    const auto is_name = [&name](const Setting& setting) { return setting.name == name; };
+    const auto begins_name = [&name](const Setting& setting) {
+      return setting.name.starts_with(name + ".");
+    };
+    const auto table_of_settings = setting_table();
+    if (node.is_table() && std::ranges::any_of(table_of_settings, begins_name)) {
+      BETEDGE_TRY_VOID(take_table(values, *node.as_table(), name + ".", file));
+      continue;
+    }
+    if (std::ranges::none_of(table_of_settings, is_name)) {
+      std::vector<std::string_view> names;
+      for (const auto& setting : table_of_settings) names.push_back(setting.name);
+      return fail(ErrorCode::invalid_request,
+                  fmt::format("{}: there is no setting {}; did you mean {}?", where, name,
+                              nearest(name, names)));
+    }
+    std::string text;
+    if (const auto* string = node.as_string()) {
+      text = string->get();
+    } else if (const auto* integer = node.as_integer()) {
+      text = fmt::format("{}", integer->get());
+    } else if (const auto* number = node.as_floating_point()) {
+      text = fmt::format("{}", number->get());
+    } else if (const auto* boolean = node.as_boolean()) {
+      text = boolean->get() ? "true" : "false";
+    } else {
+      return fail(ErrorCode::invalid_request,
+                  fmt::format("{}: {} must be a text, a number, true or false", where, name));
+    }
+    values[name] = {text, where};
+  }
+  return {};
+}
+
+Result<void> take_file(RawValues& values, const Outside& outside,
+                       const std::map<std::string, std::string, std::less<>>& dotenv) {
+  std::optional<std::string> asked = outside.config_file;
+  std::string asked_by = "--config";
+  for (const auto* variables : {&outside.environment, &dotenv}) {
+    const auto found = variables->find("BETEDGE_CONFIG");
+    if (asked || found == variables->end() || found->second.empty()) continue;
+    asked = found->second;
+    asked_by = "BETEDGE_CONFIG";
+  }
+  const auto name = asked.value_or("betedge.toml");
+  const auto path = outside.working_folder / name;
+  std::ifstream file(path);
+  if (!file) {
+    if (!asked) return {};
+    return fail(ErrorCode::invalid_request,
+                fmt::format("{} names {}, which cannot be read; make that file or name another",
+                            asked_by, name));
+  }
+  std::stringstream content;
+  content << file.rdbuf();
+  try {
+    return take_table(values, toml::parse(content.str()), "", name);
+  } catch (const toml::parse_error& error) {
+    return fail(ErrorCode::invalid_request,
+                fmt::format("{} line {}: not TOML: {}", name, error.source().begin.line,
+                            error.description()));
+  }
+}
+
+std::string default_folder(const Outside& outside) {
+  const auto data = outside.environment.find("XDG_DATA_HOME");
+  if (data != outside.environment.end() && data->second.starts_with('/'))
+    return (std::filesystem::path(data->second) / "betedge").string();
+  if (!outside.home.empty()) return (outside.home / ".local/share/betedge").string();
+  // A user without a home (a bare container): beside where the server was started.
+  return "betedge-data";
+}
+
+}  // namespace
+
+std::span<const Setting> setting_table() {
+  static const std::vector<Setting> kTable = make_table();
+  return kTable;
+}
+
+std::string environment_name(std::string_view setting) {
+  std::string name = "BETEDGE_";
+  for (const char c : setting)
+    name += c == '.' ? '_' : c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  return name;
+}
+
+std::string flag_name(std::string_view setting) {
+  if (setting == "lake.url" || setting == "store.url") setting.remove_suffix(4);
+  std::string name = "--";
+  for (const char c : setting) name += c == '.' || c == '_' ? '-' : c;
+  return name;
+}
+
+Outside this_process() {
+  Outside outside;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const auto equals = text.find('=');
+    if (equals == std::string_view::npos) continue;
+    outside.environment.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  const auto home = outside.environment.find("HOME");
+  if (home != outside.environment.end() && home->second.starts_with('/')) {
+    outside.home = home->second;
+  } else if (const auto* user = getpwuid(geteuid()); user != nullptr && user->pw_dir != nullptr) {
+    std::error_code ignored;
+    if (std::filesystem::is_directory(user->pw_dir, ignored)) outside.home = user->pw_dir;
+  }
+  return outside;
+}
+
+Result<LoadedSettings> load_settings(const Outside& outside) {
+  const auto dotenv = read_dotenv(outside.working_folder / ".env");
+  RawValues values;  // the weakest first
+  BETEDGE_TRY_VOID(take_file(values, outside, dotenv));
+  take_environment(values, dotenv, ".env");
+  take_environment(values, outside.environment, "the environment");
+  for (const auto& [name, text] : outside.flags) values[name] = {text, flag_name(name)};
+
+  LoadedSettings loaded;
+  for (const auto& setting : setting_table()) {
+    const auto found = values.find(setting.name);
+    if (found == values.end()) {
+      loaded.origins.emplace(setting.name, "default");
+      continue;
+    }
+    const auto text = trim(found->second.text);
+    if (!setting.read(loaded.settings, text)) {
+      return fail(ErrorCode::invalid_request,
+                  fmt::format("{} is \"{}\" (from {}), but must be {}", setting.name,
+                              setting.secret ? "***" : text, found->second.origin, setting.rule));
+    }
+    loaded.origins.emplace(setting.name, found->second.origin);
+  }
+
+  auto& settings = loaded.settings;
+  if (settings.lake_url.empty()) {
+    // As the original: who names a MinIO server wants the files there.
+    if (loaded.origins["s3.endpoint"] != "default") {
+      settings.lake_url = "s3://" + settings.s3_bucket;
+      loaded.origins["lake.url"] = "s3.endpoint and s3.bucket";
+    } else {
+      settings.lake_url = (std::filesystem::path(default_folder(outside)) / "lake").string();
+    }
+  }
+  if (settings.store_url.empty()) {
+    // Beside the lake: for a folder, the folder that it lies in.
+    const auto lake = std::filesystem::path(settings.lake_url);
+    settings.store_url =
+        settings.lake_url.starts_with("s3://")
+            ? (std::filesystem::path(default_folder(outside)) / "jobs.db").string()
+            : ((lake.has_filename() ? lake : lake.parent_path()).parent_path() / "jobs.db")
+                  .string();
+  }
+
+  std::vector<std::string> known(std::begin(kOtherNames), std::end(kOtherNames));
+  for (const auto& setting : setting_table()) {
+    known.push_back(environment_name(setting.name));
+    known.insert(known.end(), setting.short_names.begin(), setting.short_names.end());
+  }
+  for (const auto* variables : {&dotenv, &outside.environment}) {
+    for (const auto& [name, value] : *variables) {
+      if (is_one_of(kUnused, name)) {
+        loaded.warnings.push_back(
+            fmt::format("{} is set and has no use here: the terminal keeps its own account", name));
+      } else if (name.starts_with("BETEDGE_") && !is_one_of(known, name)) {
+        loaded.warnings.push_back(fmt::format("{} is set and is no setting; did you mean {}?", name,
+                                              nearest(name, known)));
+      }
+    }
+  }
+  return loaded;
+}
+
+std::string describe(const LoadedSettings& loaded) {
+  std::size_t widest = 0;
+  std::vector<std::string> lines;
+  for (const auto& setting : setting_table()) {
+    const auto value = setting.secret ? std::string("***") : setting.show(loaded.settings);
+    lines.push_back(fmt::format("{} = {}", setting.name, value));
+    widest = std::max(widest, lines.back().size());
+  }
+  std::string text;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    text += fmt::format("{:<{}}  # {}\n", lines[i], widest,
+                        loaded.origins.find(setting_table()[i].name)->second);
+  }
+  return text;
+}
+
+}  // namespace betedge::app

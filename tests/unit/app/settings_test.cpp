@@ -1,0 +1,257 @@
+#include "betedge/app/settings.hpp"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace betedge::app {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// A folder of its own, gone with the test.
+class SettingsTest : public testing::Test {
+ protected:
+  SettingsTest() {
+    auto pattern = (std::filesystem::temp_directory_path() / "betedge-settings-XXXXXX").string();
+    folder_ = mkdtemp(pattern.data());
+    outside_.working_folder = folder_;
+    outside_.home = "/home/ann";
+  }
+  ~SettingsTest() override { std::filesystem::remove_all(folder_); }
+
+  void write(const std::string& name, const std::string& text) {
+    std::ofstream(folder_ / name) << text;
+  }
+  Settings load() {
+    auto loaded = load_settings(outside_);
+    EXPECT_TRUE(loaded) << (loaded ? "" : loaded.error().message);
+    return loaded ? loaded->settings : Settings{};
+  }
+  std::string refusal() {
+    auto loaded = load_settings(outside_);
+    EXPECT_FALSE(loaded);
+    return loaded ? "" : loaded.error().message;
+  }
+
+  std::filesystem::path folder_;
+  Outside outside_;
+};
+
+TEST_F(SettingsTest, NeedNothingToBeSet) {
+  const auto settings = load();
+  EXPECT_EQ(settings.listen_address, "127.0.0.1");
+  EXPECT_EQ(settings.listen_port, 8000);
+  EXPECT_EQ(settings.lake_url, "/home/ann/.local/share/betedge/lake");
+  EXPECT_EQ(settings.store_url, "/home/ann/.local/share/betedge/jobs.db");
+  EXPECT_EQ(settings.theta_concurrency, 4u);
+  EXPECT_EQ(settings.theta_api, ThetaApi::automatic);
+  EXPECT_EQ(settings.memory_budget_bytes, std::size_t{512} << 20);
+  EXPECT_FALSE(settings.force_refresh);
+}
+
+TEST_F(SettingsTest, WithoutAHomeTheFilesLieBesideWhereTheServerWasStarted) {
+  outside_.home.clear();
+  EXPECT_EQ(load().lake_url, "betedge-data/lake");
+  EXPECT_EQ(load().store_url, "betedge-data/jobs.db");
+  outside_.environment["XDG_DATA_HOME"] = "/var/data";
+  EXPECT_EQ(load().lake_url, "/var/data/betedge/lake");
+}
+
+TEST_F(SettingsTest, TheStrongerSourceWins) {
+  write("betedge.toml", "[theta]\nconcurrency = 2\n");
+  EXPECT_EQ(load().theta_concurrency, 2u);
+  write(".env", "# the terminal\nexport THETA_CONCURRENCY=\"3\"\n");
+  EXPECT_EQ(load().theta_concurrency, 3u);
+  outside_.environment["THETA_MAX_CONCURRENT_REQUESTS"] = "5";
+  EXPECT_EQ(load().theta_concurrency, 5u);
+  outside_.environment["BETEDGE_THETA_CONCURRENCY"] = "6";
+  EXPECT_EQ(load().theta_concurrency, 6u);
+  outside_.flags["theta.concurrency"] = "7";
+  EXPECT_EQ(load().theta_concurrency, 7u);
+}
+
+TEST_F(SettingsTest, EverySettingCanBeWrittenInTheFileAsItIsShown) {
+  outside_.environment["BETEDGE_LAKE"] = "/srv/lake";
+  const auto loaded = load_settings(outside_);
+  ASSERT_TRUE(loaded);
+  std::string file;
+  for (const auto& setting : setting_table()) {
+    if (const auto value = setting.show(loaded->settings); !value.empty())
+      file += std::string(setting.name) + " = \"" + value + "\"\n";
+  }
+  write("betedge.toml", file);
+  outside_.environment.clear();
+  const auto again = load_settings(outside_);
+  ASSERT_TRUE(again) << again.error().message;
+  for (const auto& setting : setting_table())
+    EXPECT_EQ(setting.show(again->settings), setting.show(loaded->settings)) << setting.name;
+}
+
+TEST_F(SettingsTest, SetToNothingIsNotSet) {
+  outside_.environment["MINIO_ENDPOINT"] = "";
+  outside_.environment["THETA_CONCURRENCY"] = "";
+  EXPECT_EQ(load().lake_url, "/home/ann/.local/share/betedge/lake");
+}
+
+TEST_F(SettingsTest, AMinioEndpointPutsTheLakeIntoItsBucket) {
+  outside_.environment["MINIO_ENDPOINT"] = "127.0.0.1:9000";
+  EXPECT_EQ(load().lake_url, "s3://betedge-data");
+  EXPECT_EQ(load().store_url, "/home/ann/.local/share/betedge/jobs.db");
+  EXPECT_EQ(load().s3_access_key, "minioadmin");
+  outside_.environment["MINIO_BUCKET"] = "mine";
+  EXPECT_EQ(load().lake_url, "s3://mine");
+  outside_.environment["BETEDGE_LAKE"] = "/srv/lake";
+  EXPECT_EQ(load().lake_url, "/srv/lake");
+}
+
+TEST_F(SettingsTest, TheStoreLiesBesideTheLake) {
+  outside_.environment["BETEDGE_LAKE"] = "/srv/market/lake/";
+  EXPECT_EQ(load().store_url, "/srv/market/jobs.db");
+  outside_.environment["BETEDGE_LAKE"] = "lake";
+  EXPECT_EQ(load().store_url, "jobs.db");
+}
+
+struct AddressCase {
+  std::string name;
+  std::string text;
+  std::string base;
+};
+class ThetaAddress : public SettingsTest, public testing::WithParamInterface<AddressCase> {};
+
+TEST_P(ThetaAddress, IsReadWithAndWithoutItsVersion) {
+  outside_.environment["THETA_BASE_URL"] = GetParam().text;
+  EXPECT_EQ(load().theta_base_url, GetParam().base);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Forms, ThetaAddress,
+    testing::Values(AddressCase{"bare", "http://127.0.0.1:25510", "http://127.0.0.1:25510"},
+                    AddressCase{"v2", "http://127.0.0.1:25510/v2", "http://127.0.0.1:25510"},
+                    AddressCase{"v3_slash", "http://[::1]:25503/v3/", "http://[::1]:25503"},
+                    AddressCase{"a_path", "https://proxy/theta/v3", "https://proxy/theta"}),
+    [](const auto& tested) { return tested.param.name; });
+
+struct BadCase {
+  std::string name;
+  std::string variable;
+  std::string value;
+  std::string sentence;
+};
+class BadSetting : public SettingsTest, public testing::WithParamInterface<BadCase> {};
+
+TEST_P(BadSetting, IsOneSentenceThatSaysWhatWhereAndWhatInstead) {
+  outside_.environment[GetParam().variable] = GetParam().value;
+  EXPECT_EQ(refusal(), GetParam().sentence);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Values, BadSetting,
+    testing::Values(
+        BadCase{"concurrency", "THETA_CONCURRENCY", "many",
+                "theta.concurrency is \"many\" (from THETA_CONCURRENCY in the environment), but "
+                "must be a whole number from 1 to 64, for example 4"},
+        BadCase{"concurrency_zero", "THETA_CONCURRENCY", "0",
+                "theta.concurrency is \"0\" (from THETA_CONCURRENCY in the environment), but must "
+                "be a whole number from 1 to 64, for example 4"},
+        BadCase{"listen", "BETEDGE_LISTEN", "8000",
+                "listen is \"8000\" (from BETEDGE_LISTEN in the environment), but must be an IP "
+                "address and a port, for example 127.0.0.1:8000"},
+        BadCase{"port", "BETEDGE_LISTEN", "127.0.0.1:65536",
+                "listen is \"127.0.0.1:65536\" (from BETEDGE_LISTEN in the environment), but must "
+                "be an IP address and a port, for example 127.0.0.1:8000"},
+        BadCase{"api", "THETA_API", "v4",
+                "theta.api is \"v4\" (from THETA_API in the environment), but must be auto, v3 or "
+                "v2"},
+        BadCase{"lake", "BETEDGE_LAKE", "gs://bucket",
+                "lake.url is \"gs://bucket\" (from BETEDGE_LAKE in the environment), but must be a "
+                "folder or s3://bucket/prefix"},
+        BadCase{"store", "BETEDGE_STORE", "mysql://h/d",
+                "store.url is \"mysql://h/d\" (from BETEDGE_STORE in the environment), but must be "
+                "a SQLite file or :memory:"},
+        BadCase{"level", "LOG_LEVEL", "loud",
+                "log.level is \"loud\" (from LOG_LEVEL in the environment), but must be debug, "
+                "info, warning or error"},
+        BadCase{"budget", "BETEDGE_MEMORY_BUDGET", "1MiB",
+                "memory.budget is \"1MiB\" (from BETEDGE_MEMORY_BUDGET in the environment), but "
+                "must be a size of at least 32MiB, for example 512MiB"}),
+    [](const auto& tested) { return tested.param.name; });
+
+TEST_F(SettingsTest, AnUnknownNameInTheFileIsRefusedWithTheNearestOne) {
+  write("betedge.toml", "listen = \"127.0.0.1:0\"\n\n[theta]\nconcurency = 2\n");
+  EXPECT_EQ(refusal(),
+            "betedge.toml line 4: there is no setting theta.concurency; did you mean "
+            "theta.concurrency?");
+  write("betedge.toml", "[lakes]\nurl = \"/srv\"\n");
+  EXPECT_EQ(refusal(), "betedge.toml line 1: there is no setting lakes; did you mean listen?");
+}
+
+TEST_F(SettingsTest, AFileThatIsNotTomlIsRefusedWithItsLine) {
+  write("betedge.toml", "listen = \"127.0.0.1:0\"\nlake\n");
+  EXPECT_THAT(refusal(), HasSubstr("betedge.toml line 2: not TOML: "));
+}
+
+TEST_F(SettingsTest, AFileThatIsNamedMustBeThere) {
+  outside_.environment["BETEDGE_CONFIG"] = "other.toml";
+  EXPECT_EQ(
+      refusal(),
+      "BETEDGE_CONFIG names other.toml, which cannot be read; make that file or name another");
+  write("other.toml", "force_refresh = true\n");
+  EXPECT_TRUE(load().force_refresh);
+}
+
+TEST_F(SettingsTest, ForceRefreshIsReadAsTheOriginalDid) {
+  for (const auto* yes : {"true", "TRUE", "1", "Yes"}) {
+    outside_.environment["FORCE_REFRESH"] = yes;
+    EXPECT_TRUE(load().force_refresh) << yes;
+  }
+  for (const auto* no : {"false", "0", "no"}) {
+    outside_.environment["FORCE_REFRESH"] = no;
+    EXPECT_FALSE(load().force_refresh) << no;
+  }
+}
+
+TEST_F(SettingsTest, NamesWithoutUseGiveOneWarningEach) {
+  outside_.environment["THETA_USERNAME"] = "ann";
+  outside_.environment["THETA_PASSWORD"] = "hush";
+  outside_.environment["BETEDGE_STOR"] = "x";
+  outside_.environment["BETEDGE_URL"] = "http://127.0.0.1:8000";
+  const auto loaded = load_settings(outside_);
+  ASSERT_TRUE(loaded);
+  EXPECT_THAT(loaded->warnings,
+              ElementsAre("BETEDGE_STOR is set and is no setting; did you mean BETEDGE_STORE?",
+                          "THETA_PASSWORD is set and has no use here: the terminal keeps its own "
+                          "account",
+                          "THETA_USERNAME is set and has no use here: the terminal keeps its own "
+                          "account"));
+}
+
+TEST_F(SettingsTest, DurationsAndSizesHaveUnits) {
+  outside_.environment["THETA_TIMEOUT"] = "90";
+  outside_.environment["THETA_RETRY_DELAY"] = "250ms";
+  outside_.environment["BETEDGE_MEMORY_BUDGET"] = "2GiB";
+  const auto settings = load();
+  EXPECT_EQ(settings.theta_timeout, std::chrono::seconds{90});
+  EXPECT_EQ(settings.theta_retry_delay, std::chrono::milliseconds{250});
+  EXPECT_EQ(settings.memory_budget_bytes, std::size_t{2} << 30);
+  outside_.environment["THETA_RETRY_DELAY"] = "1.5";
+  EXPECT_EQ(load().theta_retry_delay, std::chrono::milliseconds{1500});
+}
+
+TEST_F(SettingsTest, AreDescribedWithTheirOriginAndWithoutSecrets) {
+  outside_.environment["MINIO_SECRET_KEY"] = "hush-hush";
+  outside_.flags["listen"] = "[::1]:0";
+  const auto loaded = load_settings(outside_);
+  ASSERT_TRUE(loaded);
+  const auto text = describe(*loaded);
+  EXPECT_THAT(text, HasSubstr("listen = [::1]:0"));
+  EXPECT_THAT(text, HasSubstr("# --listen\n"));
+  EXPECT_THAT(text, HasSubstr("s3.secret_key = ***"));
+  EXPECT_THAT(text, HasSubstr("# MINIO_SECRET_KEY in the environment\n"));
+  EXPECT_EQ(text.find("hush"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace betedge::app
