@@ -106,7 +106,8 @@ def test_phase1_has_all_that_was_asked_for():
 
 def test_phase1_names_headers_routes_settings_and_tests_that_exist():
     server = all_text("src/betedge/server")
-    settings = all_text("src/betedge/app", "src/betedge/cli")
+    settings = settings_of_the_program()
+    settings = {*settings, *(name for short in settings.values() for name in short)}
     wrong = []
     for row in phase1_rows():
         assert len(row) == 5, row
@@ -121,7 +122,7 @@ def test_phase1_names_headers_routes_settings_and_tests_that_exist():
             if not all(piece.rstrip("/") in server for piece in fixed):
                 wrong.append(f"{part}: route {path}")
         for name in re.findall(r"`([\w.]+)`", setting):
-            if f'"{name}"' not in settings:
+            if name not in settings:
                 wrong.append(f"{part}: setting {name}")
         for name in re.findall(r"`([^`]+)`", test):
             if name not in names_of_tests():
@@ -131,21 +132,33 @@ def test_phase1_names_headers_routes_settings_and_tests_that_exist():
     assert not wrong, "\n".join(wrong)
 
 
-def test_events_and_settings_of_operations_md_are_those_of_the_program():
-    text = (ROOT / "docs/operations.md").read_text()
-    events = set(re.findall(r"^\| `(\w+)` \|", text.split("## Log events")[1].split("\n## ")[0], re.MULTILINE))
-    sources = all_text("src/betedge/engine", "src/betedge/server", "src/betedge/app", "src/betedge/jobs", "src/betedge/sources", "src/betedge/sinks")
-    emitted = set(re.findall(r'event\(\s*(?:\w+::)?Level::\w+,\s*"(\w+)"', sources))
+def section(document: str, heading: str) -> str:
+    return (ROOT / document).read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def test_events_of_operations_md_are_those_of_the_program():
+    events = set(re.findall(r"^\| `(\w+)` \|", section("docs/operations.md", "Log events"), re.MULTILINE))
+    sources = all_text("src/betedge")
+    emitted = set(re.findall(r'event\(\s*(?:\w+::)*Level::\w+,\s*"(\w+)"', sources))
     assert events, "no table of events"
     assert not [name for name in events if f'"{name}"' not in sources], "named in the document, never emitted"
     assert not emitted - events, "emitted, not in the document"
 
-    settings = set(re.findall(r"`((?:BETEDGE|THETA|MINIO|NASDAQ|LOG|FORCE)_[A-Z_]+)`", text))
-    code = all_text("src/betedge/app", "src/betedge/cli")
-    in_code = set(re.findall(r'"((?:BETEDGE|THETA|MINIO|NASDAQ|LOG|FORCE)_[A-Z_]+)"', code))
-    assert settings, "no settings"
-    assert not [name for name in settings if f'"{name}"' not in code], "named in the document, never read"
-    assert not in_code - settings, "read, not in the document"
+
+def settings_of_the_program() -> dict[str, list[str]]:
+    """Each setting's name in the file, and its short names in the environment."""
+    table = (ROOT / "src/betedge/app/settings.cpp").read_text()
+    found = re.findall(r'\.name = "([\w.]+)",\s*\.short_names = \{([^}]*)\}', table)
+    return {name: re.findall(r'"(\w+)"', short) for name, short in found}
+
+
+def test_settings_of_operations_md_are_those_of_the_program():
+    rows = re.findall(r"^\| `([\w.]+)` \| ([^|]*) \|", section("docs/operations.md", "Settings"), re.MULTILINE)
+    said = {name: re.findall(r"`(\w+)`", environment) for name, environment in rows}
+    assert said
+    assert said == {
+        name: short or ["BETEDGE_" + name.upper().replace(".", "_")] for name, short in settings_of_the_program().items()
+    }
 
 
 def commands_of(document: str) -> list[str]:
