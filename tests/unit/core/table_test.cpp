@@ -1,0 +1,43 @@
+#include "betedge/core/table.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace betedge::core {
+namespace {
+
+std::string spelled(std::span<const Column> columns) {
+  std::string text;
+  for (const Column& column : columns) {
+    if (!text.empty()) text += ' ';
+    text += column.name;
+    switch (column.type) {
+      case ColumnType::uint32: break;
+      case ColumnType::float64: text += ":f"; break;
+      case ColumnType::text: text += ":t"; break;
+    }
+  }
+  return text;
+}
+
+constexpr const char* kContract = " root:t expiration strike right:t";
+
+TEST(TableTest, ColumnsStandInTheOrderOfTheLayout) {
+  const std::pair<Schema, std::string> layouts[] = {
+      {Schema::quote,
+       "ms_of_day bid_size bid_exchange bid:f bid_condition ask_size ask_exchange ask:f "
+       "ask_condition date"},
+      {Schema::ohlc, "ms_of_day open:f high:f low:f close:f volume count date"},
+      {Schema::eod,
+       "ms_of_day ms_of_day2 open:f high:f low:f close:f volume count bid_size bid_exchange bid:f "
+       "bid_condition ask_size ask_exchange ask:f ask_condition date"},
+  };
+  for (const auto& [schema, layout] : layouts) {
+    EXPECT_EQ(spelled(columns(Kind::stock, schema)), layout);
+    EXPECT_EQ(spelled(columns(Kind::option, schema)), layout + kContract);
+  }
+}
+
+}  // namespace
+}  // namespace betedge::core
