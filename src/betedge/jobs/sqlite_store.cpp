@@ -1,0 +1,310 @@
+#include "betedge/jobs/sqlite_store.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <coroutine>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "betedge/jobs/sqlite_connection.hpp"
+#include "betedge/jobs/sqlite_schema.hpp"
+#include "betedge/jobs/sqlite_transactions.hpp"
+
+namespace betedge::jobs {
+
+namespace {
+
+using sqlite::Connection;
+using sqlite::Moment;
+using sqlite::Transactions;
+
+std::unexpected<Error> unavailable(std::string_view why) {
+  return fail(ErrorCode::store_unavailable, fmt::format("job store: {}", why));
+}
+
+// The lock file beside the store, held as long as this lives; the kernel lets go of it when the
+// process ends, however it ends. The file stays: removing it would let two processes in.
+class StoreLock {
+ public:
+  static Result<StoreLock> take(const std::string& path) {
+    StoreLock lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+    if (lock.file_ < 0)
+      return unavailable(fmt::format("cannot make the lock file {}: {}", path,
+                                     std::strerror(errno)));
+    if (::flock(lock.file_, LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EWOULDBLOCK)
+        return unavailable(fmt::format("cannot lock {}: {}", path, std::strerror(errno)));
+      std::array<char, 32> holder{};
+      const auto size = ::read(lock.file_, holder.data(), holder.size());
+      std::string who(holder.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+      while (!who.empty() && who.back() == '\n') who.pop_back();
+      return unavailable(
+          fmt::format("another betedge is using it (process {}, lock {}): stop that one, or give "
+                      "this one a store of its own",
+                      who.empty() ? "unknown" : who, path));
+    }
+    // For the person who wants to know who holds it; the lock is the flock, not the text.
+    const auto self = fmt::format("{}\n", ::getpid());
+    if (::ftruncate(lock.file_, 0) != 0 ||
+        ::write(lock.file_, self.data(), self.size()) != std::ssize(self))
+      return unavailable(fmt::format("cannot write {}: {}", path, std::strerror(errno)));
+    return lock;
+  }
+  StoreLock(StoreLock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
+  StoreLock& operator=(StoreLock&&) = delete;
+  ~StoreLock() {
+    if (file_ >= 0) ::close(file_);
+  }
+
+ private:
+  explicit StoreLock(int file) : file_(file) {}
+  int file_;
+};
+
+// Makes the folder and those above it, each one's entry durable, so that a store in it survives the
+// plug being pulled.
+Result<void> make_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  if (folder.empty() || std::filesystem::is_directory(folder, error)) return {};
+  BETEDGE_TRY_VOID(make_folder(folder.parent_path()));
+  std::filesystem::create_directory(folder, error);
+  if (error) return unavailable(fmt::format("cannot make {}: {}", folder.string(), error.message()));
+  const int parent = ::open(folder.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (parent >= 0) {
+    ::fsync(parent);
+    ::close(parent);
+  }
+  return {};
+}
+
+// One call of the store, in the frame of the coroutine that awaits it.
+struct Operation {
+  Operation() = default;
+  Operation(const Operation&) = delete;
+  Operation& operator=(const Operation&) = delete;
+  virtual ~Operation() = default;
+  // On the pool, under a savepoint. False when it was refused and must be undone. Throws Failure.
+  virtual bool run(Transactions& transactions, Moment now) = 0;
+  virtual void fail_with(Error error) = 0;
+
+  std::coroutine_handle<> caller;
+};
+
+class SqliteStore final : public JobStore {
+ public:
+  SqliteStore(Runtime& runtime, std::optional<StoreLock> lock, Connection connection)
+      : runtime_(runtime),
+        lock_(std::move(lock)),
+        connection_(std::move(connection)),
+        transactions_(connection_),
+        opened_wall_(runtime.wall_now()),
+        opened_steady_(runtime.steady_now()) {}
+
+  Task<Result<JobInfo>> create_job(NewJob job) override {
+    auto work = [&job](Transactions& t, Moment) { return t.create_job(job); };
+    Call call(*this, work);
+    co_return co_await call;
+  }
+  Task<Result<Claims>> claim(std::size_t max, std::string owner,
+                             std::chrono::milliseconds lease) override {
+    auto work = [&](Transactions& t, Moment now) { return t.claim(max, owner, lease, now); };
+    Call call(*this, work);
+    co_return co_await call;
+  }
+  Task<Result<void>> renew(FetchId fetch, std::uint64_t fence,
+                           std::chrono::milliseconds lease) override {
+    auto work = [&](Transactions& t, Moment now) { return t.renew(fetch, fence, lease, now); };
+    Call call(*this, work);
+    co_return co_await call;
+  }
+  Task<Result<JobInfo>> complete(FetchId fetch, std::uint64_t fence,
+                                 FetchOutcome outcome) override {
+    auto work = [&](Transactions& t, Moment now) { return t.complete(fetch, fence, outcome, now); };
+    Call call(*this, work);
+    co_return co_await call;
+  }
+  Task<Result<JobInfo>> put_back(FetchId fetch, std::uint64_t fence,
+                                 std::chrono::milliseconds delay, bool counts_attempt,
+                                 std::string error) override {
+    auto work = [&](Transactions& t, Moment now) {
+      return t.put_back(fetch, fence, delay, counts_attempt, error, now);
+    };
+    Call call(*this, work);
+    co_return co_await call;
+  }
+  Task<Result<JobInfo>> fail_job(JobId job, std::string error) override {
+    auto work = [&](Transactions& t, Moment now) { return t.fail_job(job, error, now); };
+    Call call(*this, work);
+    co_return co_await call;
+  }
+  Task<Result<std::vector<JobInfo>>> take_back(Which which, int max_crashes) override {
+    auto work = [&](Transactions& t, Moment now) { return t.take_back(which, max_crashes, now); };
+    Call call(*this, work);
+    co_return co_await call;
+  }
+  Task<Result<std::optional<JobInfo>>> get_job(JobId job) override {
+    auto work = [&](Transactions& t, Moment) { return t.get_job(job); };
+    Call call(*this, work);
+    co_return co_await call;
+  }
+  Task<Result<std::vector<JobInfo>>> list_jobs(std::optional<JobStatus> status,
+                                               std::optional<std::size_t> limit) override {
+    auto work = [&](Transactions& t, Moment) { return t.list_jobs(status, limit); };
+    Call call(*this, work);
+    co_return co_await call;
+  }
+  Task<Result<std::vector<JobInfo>>> active_jobs() override {
+    auto work = [](Transactions& t, Moment) { return t.active_jobs(); };
+    Call call(*this, work);
+    co_return co_await call;
+  }
+  Task<Result<ItemPage>> list_items(JobId job, std::optional<ItemState> state,
+                                    std::uint32_t from_seq, std::size_t limit) override {
+    auto work = [&](Transactions& t, Moment) { return t.list_items(job, state, from_seq, limit); };
+    Call call(*this, work);
+    co_return co_await call;
+  }
+  Task<Result<std::optional<ObjectRecord>>> find_object(ObjectKey key) override {
+    auto work = [&key](Transactions& t, Moment) { return t.find_object(key); };
+    Call call(*this, work);
+    co_return co_await call;
+  }
+
+ private:
+  using Batch = std::vector<Operation*>;
+
+  template <class Work>
+  class Call final : public Operation {
+   public:
+    using Answer = std::invoke_result_t<Work&, Transactions&, Moment>;
+    Call(SqliteStore& store, Work& work) : store_(store), work_(work) {}
+
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> handle) {
+      caller = handle;
+      store_.enqueue(*this);
+    }
+    Answer await_resume() { return std::move(answer_); }
+
+    bool run(Transactions& transactions, Moment now) override {
+      answer_ = work_(transactions, now);
+      return answer_.has_value();
+    }
+    void fail_with(Error error) override { answer_ = std::unexpected(std::move(error)); }
+
+   private:
+    SqliteStore& store_;
+    Work& work_;
+    Answer answer_ = fail(ErrorCode::internal, "not answered");
+  };
+
+  void enqueue(Operation& operation) {
+    queue_.push_back(&operation);
+    if (writing_) return;
+    writing_ = true;
+    runtime_.post([this] { write_queue(); });  // what else comes in this turn goes along
+  }
+
+  void write_queue() {
+    const auto since = runtime_.steady_now() - opened_steady_;
+    const Moment now{runtime_.wall_now(),
+                     opened_wall_ + std::chrono::floor<std::chrono::microseconds>(since)};
+    runtime_.post_blocking(Pool::io, [this, now, batch = std::exchange(queue_, {})]() mutable {
+      run(batch, now);
+      runtime_.post([this, batch = std::move(batch)] { answer(batch); });
+    });
+  }
+
+  void answer(const Batch& batch) {
+    if (queue_.empty()) {
+      writing_ = false;
+    } else {
+      write_queue();
+    }
+    // Each resumed from the loop: the first may drop the store.
+    for (auto* operation : batch)
+      runtime_.post([caller = operation->caller] { caller.resume(); });
+  }
+
+  // On the pool; nothing else touches the connection meanwhile.
+  void run(const Batch& batch, Moment now) noexcept {
+    try {
+      connection_.execute("BEGIN IMMEDIATE");
+      for (auto* operation : batch) run_one(*operation, now);
+      connection_.execute("COMMIT");
+    } catch (const std::exception& failure) {
+      connection_.roll_back();
+      for (auto* operation : batch) operation->fail_with(unavailable(failure.what()).error());
+    }
+  }
+
+  void run_one(Operation& operation, Moment now) {
+    bool keep = false;
+    connection_.execute("SAVEPOINT one");
+    try {
+      keep = operation.run(transactions_, now);
+    } catch (const std::exception& failure) {
+      // With the transaction gone, so is what the others of the batch did: nobody gets an answer.
+      if (!connection_.in_transaction()) throw;
+      operation.fail_with(unavailable(failure.what()).error());
+    }
+    connection_.execute(keep ? "RELEASE one" : "ROLLBACK TO one; RELEASE one");
+  }
+
+  Runtime& runtime_;
+  std::optional<StoreLock> lock_;  // none in memory; let go of after the connection is closed
+  Connection connection_;
+  Transactions transactions_;
+  Timestamp opened_wall_;
+  SteadyTime opened_steady_;
+  Batch queue_;  // of the loop's thread, as is writing_
+  bool writing_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<JobStore>> open_sqlite_store(Runtime& runtime, std::string path) {
+  std::optional<StoreLock> lock;
+  const bool in_memory = path == ":memory:";
+  if (!in_memory) {
+    std::error_code error;
+    const auto file = std::filesystem::weakly_canonical(path, error);
+    if (path.empty() || error) return unavailable(fmt::format("'{}' is no path", path));
+    BETEDGE_TRY_VOID(make_folder(file.parent_path()));
+    path = file.string();
+    BETEDGE_TRY(auto taken, StoreLock::take(path + ".lock"));
+    lock.emplace(std::move(taken));
+  }
+  const auto at = fmt::format("job store {}", path);
+  auto opened = Connection::open(path);
+  if (!opened) return fail_while(at, std::move(opened).error());
+  auto connection = std::move(*opened);
+  try {
+    connection.execute("PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON");
+    std::string mode;
+    {
+      auto query = connection.query("PRAGMA journal_mode = WAL");
+      if (query.next()) mode = query.text(0);
+    }
+    if (mode != (in_memory ? "memory" : "wal"))
+      return fail_while(at, {ErrorCode::store_unavailable,
+                             fmt::format("its file system does not do WAL ({})", mode)});
+    // The log is cut back after a burst; a commit is an fsync of it.
+    connection.execute("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864");
+    if (auto migrated = sqlite::migrate(connection, sqlite::schema_steps()); !migrated)
+      return fail_while(at, std::move(migrated).error());
+    return std::make_unique<SqliteStore>(runtime, std::move(lock), std::move(connection));
+  } catch (const sqlite::Failure& failure) {
+    return fail_while(at, {ErrorCode::store_unavailable, failure.what()});
+  }
+}
+
+}  // namespace betedge::jobs
