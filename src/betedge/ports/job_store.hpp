@@ -62,6 +62,8 @@ struct FetchOutcome {
   std::string sha256;
   std::string error;                    // for failed; without the label
   std::optional<ObjectRecord> object;   // for succeeded
+  // What a reader of a succeeded item should know: "no data on 2 of 21 sessions: 20240117 20240118".
+  std::string note{};
 };
 
 struct ItemRecord {
@@ -72,6 +74,7 @@ struct ItemRecord {
   std::uint64_t bytes = 0;
   std::string sha256;
   std::string error;  // of the last failed attempt; empty when there was none
+  std::string note{};  // FetchOutcome's
 };
 
 struct ItemPage {
