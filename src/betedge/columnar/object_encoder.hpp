@@ -17,20 +17,21 @@ struct ObjectSpec {
   HistoricalRequest request;  // normalised, for this object's period
   ObjectKey key;
   DateRange covers;
-  std::string source;  // "thetadata"
+  std::string source;        // "thetadata"
+  std::string request_json;  // the request as canonical JSON text, as wire wrote it
 };
 
 struct FileSummary {
   std::uint64_t rows = 0;             // all of them
   std::uint64_t underlying_rows = 0;  // of these, the underlying's
   std::uint64_t size_bytes = 0;
-  std::string sha256;                 // of the whole file, lower-case hex
-  std::string digest;                 // of the values: independent of compression and format
+  std::string sha256;  // of the whole file, lower-case hex
+  std::string digest;  // of the values: independent of compression and format
 };
 
 // One object in the making: vendor bytes in, file bytes out, a row group at a time. Pure computing,
-// on one thread at a time; no I/O. After an error it is only good for dropping. Memory is bounded by
-// the row group, not by the answer.
+// on one thread at a time; no I/O. After an error it is only good for dropping. Memory is bounded
+// by the row group, not by the answer.
 class ObjectEncoder {
  public:
   static Result<std::unique_ptr<ObjectEncoder>> open(ObjectSpec spec);

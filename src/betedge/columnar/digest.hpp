@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "betedge/core/table.hpp"
+
+namespace betedge::columnar {
+
+// A fingerprint of a table's values in their order: XXH3-128 of each column's values (little-endian
+// numbers, texts with their length as uint32 before them), combined with the columns' names and
+// types and the number of rows. The same for the same values, whatever file format, compression or
+// batch size brought them.
+class ValueDigest {
+ public:
+  explicit ValueDigest(std::span<const Column> columns);
+  ~ValueDigest();
+  ValueDigest(ValueDigest&&) noexcept;
+
+  // The next values of a column. Every column is given the same number of rows in all.
+  void add(std::size_t column, std::span<const std::uint32_t> values);
+  void add(std::size_t column, std::span<const double> values);
+  // Texts in canonical form already: see append_text.
+  void add_texts(std::size_t column, std::string_view canonical);
+
+  static void append_text(std::string& canonical, std::string_view text);
+
+  // 32 lower-case hexadecimal digits.
+  std::string hex(std::uint64_t rows) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace betedge::columnar

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string_view>
+
+// The names under which a file says what it is, in its own metadata (DESIGN.md 9): Parquet's
+// key-value metadata, or the custom metadata of an Arrow file's footer.
+namespace betedge::columnar::metadata {
+
+inline constexpr std::string_view kSource = "betedge.source";
+inline constexpr std::string_view kRequest = "betedge.request";  // canonical JSON
+inline constexpr std::string_view kKey = "betedge.key";
+inline constexpr std::string_view kCoversFirst = "betedge.covers_first";  // yyyymmdd
+inline constexpr std::string_view kCoversLast = "betedge.covers_last";    // yyyymmdd
+inline constexpr std::string_view kRows = "betedge.rows";
+inline constexpr std::string_view kUnderlyingRows = "betedge.underlying_rows";
+inline constexpr std::string_view kSchemaVersion = "betedge.schema_version";
+inline constexpr std::string_view kDigest = "betedge.digest";  // digest.hpp
+
+}  // namespace betedge::columnar::metadata

@@ -1,0 +1,276 @@
+#include "betedge/columnar/file_writer.hpp"
+
+#include <arrow/api.h>
+#include <arrow/io/interfaces.h>
+#include <arrow/ipc/writer.h>
+#include <arrow/util/compression.h>
+#include <arrow/util/key_value_metadata.h>
+#include <fmt/format.h>
+#include <openssl/evp.h>
+#include <parquet/arrow/writer.h>
+#include <parquet/properties.h>
+
+#include <array>
+#include <exception>
+
+namespace betedge::columnar {
+
+namespace {
+
+constexpr int kZstdLevel = 1;
+// Some readers distrust the statistics of a file whose writer has no "name version number".
+constexpr std::string_view kCreatedBy = "betedge version 1.0 (build 1)";
+
+std::unexpected<Error> arrow_failed(std::string_view doing, const arrow::Status& status) {
+  return fail(ErrorCode::internal, fmt::format("{}: {}", doing, status.ToString()));
+}
+
+// The file's bytes: hashed as they come, kept until taken.
+class OutputSink final : public arrow::io::OutputStream {
+ public:
+  OutputSink() : hash_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
+    if (!hash_ || EVP_DigestInit_ex(hash_.get(), EVP_sha256(), nullptr) != 1)
+      throw std::bad_alloc();
+  }
+
+  arrow::Status Write(const void* data, std::int64_t length) override {
+    const auto* const first = static_cast<const std::byte*>(data);
+    bytes_.insert(bytes_.end(), first, first + length);
+    EVP_DigestUpdate(hash_.get(), data, static_cast<std::size_t>(length));
+    position_ += length;
+    return arrow::Status::OK();
+  }
+  using arrow::io::OutputStream::Write;
+  arrow::Status Close() override {
+    closed_ = true;
+    return arrow::Status::OK();
+  }
+  arrow::Result<std::int64_t> Tell() const override { return position_; }
+  bool closed() const override { return closed_; }
+
+  Bytes take() { return std::exchange(bytes_, {}); }
+  std::size_t memory_bytes() const { return bytes_.capacity(); }
+  std::uint64_t size_bytes() const { return static_cast<std::uint64_t>(position_); }
+  std::string sha256() {
+    std::array<unsigned char, 32> digest{};
+    EVP_DigestFinal_ex(hash_.get(), digest.data(), nullptr);
+    std::string hex;
+    for (const unsigned char byte : digest) hex += fmt::format("{:02x}", byte);
+    return hex;
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> hash_;
+  Bytes bytes_;
+  std::int64_t position_ = 0;
+  bool closed_ = false;
+};
+
+// How a text column is handed to Arrow.
+enum class Texts : std::uint8_t {
+  as_codes,  // a dictionary array: Parquet's writer takes the codes as they are
+  as_texts,
+};
+
+std::shared_ptr<arrow::Schema> make_schema(std::span<const Column> columns, Texts texts) {
+  arrow::FieldVector fields;
+  for (const Column& column : columns) {
+    std::shared_ptr<arrow::DataType> type;
+    switch (column.type) {
+      case ColumnType::uint32: type = arrow::uint32(); break;
+      case ColumnType::float64: type = arrow::float64(); break;
+      case ColumnType::text:
+        type = texts == Texts::as_codes ? arrow::dictionary(arrow::int8(), arrow::utf8())
+                                        : arrow::utf8();
+        break;
+    }
+    // The vendor writes 0 where it has no value; nothing is ever null.
+    fields.push_back(arrow::field(std::string(column.name), type, /*nullable=*/false));
+  }
+  return arrow::schema(std::move(fields));
+}
+
+template <class Value>
+std::shared_ptr<arrow::Buffer> borrow(const Value* values, std::size_t count) {
+  return std::make_shared<arrow::Buffer>(reinterpret_cast<const std::uint8_t*>(values),
+                                         static_cast<std::int64_t>(count * sizeof(Value)));
+}
+
+std::shared_ptr<arrow::Array> words_array(const std::vector<std::string>& words) {
+  arrow::StringBuilder builder;
+  for (const std::string& word : words)
+    if (!builder.Append(word).ok()) throw std::bad_alloc();
+  std::shared_ptr<arrow::Array> array;
+  if (!builder.Finish(&array).ok()) throw std::bad_alloc();
+  return array;
+}
+
+// What both formats share: the sink, and record batches that borrow the buffer's arrays.
+class ArrowFileWriter : public FileWriter {
+ public:
+  explicit ArrowFileWriter(std::span<const Column> columns, Texts texts)
+      : schema_(make_schema(columns, texts)), texts_(texts) {}
+
+  Bytes take_output() override { return sink_->take(); }
+  std::size_t memory_bytes() const override {
+    return sink_->memory_bytes() + static_cast<std::size_t>(pool_.bytes_allocated());
+  }
+  std::uint64_t size_bytes() const override { return sink_->size_bytes(); }
+  std::string sha256() override { return sink_->sha256(); }
+
+ protected:
+  std::shared_ptr<arrow::RecordBatch> batch_of(const RowBuffer& buffer, std::size_t rows) {
+    const auto length = static_cast<std::int64_t>(rows);
+    std::vector<std::shared_ptr<arrow::ArrayData>> columns;
+    for (std::size_t i = 0; i < buffer.columns().size(); ++i) {
+      std::vector<std::shared_ptr<arrow::Buffer>> buffers{nullptr};
+      std::shared_ptr<arrow::ArrayData> dictionary;
+      switch (buffer.columns()[i].type) {
+        case ColumnType::uint32: buffers.push_back(borrow(buffer.numbers(i), rows)); break;
+        case ColumnType::float64: buffers.push_back(borrow(buffer.prices(i), rows)); break;
+        case ColumnType::text:
+          if (texts_ == Texts::as_codes) {
+            buffers.push_back(borrow(buffer.codes(i), rows));
+            dictionary = words_array(buffer.words(i))->data();
+          } else {
+            spell_out(buffer.codes(i), rows, buffer.words(i), buffers);
+          }
+          break;
+      }
+      auto data = arrow::ArrayData::Make(schema_->field(static_cast<int>(i))->type(), length,
+                                         std::move(buffers), /*null_count=*/0);
+      data->dictionary = std::move(dictionary);
+      columns.push_back(std::move(data));
+    }
+    return arrow::RecordBatch::Make(schema_, length, std::move(columns));
+  }
+
+  arrow::ProxyMemoryPool pool_{arrow::default_memory_pool()};
+  std::shared_ptr<arrow::Schema> schema_;
+  std::shared_ptr<OutputSink> sink_ = std::make_shared<OutputSink>();
+
+ private:
+  static void spell_out(const std::uint8_t* codes, std::size_t rows,
+                        const std::vector<std::string>& words,
+                        std::vector<std::shared_ptr<arrow::Buffer>>& buffers) {
+    std::string offsets;
+    std::string texts;
+    offsets.reserve((rows + 1) * sizeof(std::int32_t));
+    const auto note_offset = [&] {
+      const auto offset = static_cast<std::int32_t>(texts.size());
+      offsets.append(reinterpret_cast<const char*>(&offset), sizeof offset);
+    };
+    note_offset();
+    for (std::size_t row = 0; row < rows; ++row) {
+      texts += words[codes[row]];
+      note_offset();
+    }
+    buffers.push_back(arrow::Buffer::FromString(std::move(offsets)));
+    buffers.push_back(arrow::Buffer::FromString(std::move(texts)));
+  }
+
+  Texts texts_;
+};
+
+class ParquetFileWriter final : public ArrowFileWriter {
+ public:
+  explicit ParquetFileWriter(std::span<const Column> columns)
+      : ArrowFileWriter(columns, Texts::as_codes) {}
+
+  Result<void> start() {
+    parquet::WriterProperties::Builder properties;
+    properties.memory_pool(&pool_)
+        ->created_by(std::string(kCreatedBy))
+        ->compression(parquet::Compression::ZSTD)
+        ->compression_level(kZstdLevel)
+        ->max_row_group_length(kRowGroupRows)
+        ->enable_write_page_index();
+    // Days, strikes and times come in long runs or even steps, which differences pack best.
+    for (const char* name : {"ms_of_day", "date", "expiration", "strike"}) {
+      properties.disable_dictionary(name);
+      properties.encoding(name, parquet::Encoding::DELTA_BINARY_PACKED);
+    }
+    // Without the Arrow schema in the file its texts are plain strings to every reader.
+    auto opened = parquet::arrow::FileWriter::Open(
+        *schema_, &pool_, sink_, properties.build(),
+        parquet::ArrowWriterProperties::Builder().set_use_threads(false)->build());
+    if (!opened.ok()) return arrow_failed("opening a Parquet file", opened.status());
+    writer_ = *std::move(opened);
+    return {};
+  }
+
+  Result<void> write(const RowBuffer& buffer, std::size_t rows) override {
+    const auto status = writer_->WriteRecordBatch(*batch_of(buffer, rows));
+    if (!status.ok()) return arrow_failed("writing a batch of Parquet", status);
+    return {};
+  }
+
+  Result<void> close(const KeyValues& metadata) override {
+    auto pairs = std::make_shared<arrow::KeyValueMetadata>();
+    for (const auto& [key, value] : metadata) pairs->Append(key, value);
+    auto status = writer_->AddKeyValueMetadata(pairs);
+    if (status.ok()) status = writer_->Close();
+    if (!status.ok()) return arrow_failed("ending a Parquet file", status);
+    return {};
+  }
+
+ private:
+  std::unique_ptr<parquet::arrow::FileWriter> writer_;
+};
+
+class IpcFileWriter final : public ArrowFileWriter {
+ public:
+  explicit IpcFileWriter(std::span<const Column> columns)
+      : ArrowFileWriter(columns, Texts::as_texts) {}
+
+  Result<void> start() {
+    auto codec = arrow::util::Codec::Create(arrow::Compression::ZSTD, kZstdLevel);
+    if (!codec.ok()) return arrow_failed("opening an Arrow file", codec.status());
+    auto options = arrow::ipc::IpcWriteOptions::Defaults();
+    options.codec = *std::move(codec);
+    options.use_threads = false;
+    options.memory_pool = &pool_;
+    auto opened = arrow::ipc::MakeFileWriter(sink_, schema_, options, metadata_);
+    if (!opened.ok()) return arrow_failed("opening an Arrow file", opened.status());
+    writer_ = *std::move(opened);
+    return {};
+  }
+
+  Result<void> write(const RowBuffer& buffer, std::size_t rows) override {
+    const auto status = writer_->WriteRecordBatch(*batch_of(buffer, rows));
+    if (!status.ok()) return arrow_failed("writing a batch of Arrow", status);
+    return {};
+  }
+
+  Result<void> close(const KeyValues& metadata) override {
+    // The writer holds the same object, and reads it when it writes the footer.
+    for (const auto& [key, value] : metadata) metadata_->Append(key, value);
+    const auto status = writer_->Close();
+    if (!status.ok()) return arrow_failed("ending an Arrow file", status);
+    return {};
+  }
+
+ private:
+  std::shared_ptr<arrow::KeyValueMetadata> metadata_ = std::make_shared<arrow::KeyValueMetadata>();
+  std::shared_ptr<arrow::ipc::RecordBatchWriter> writer_;
+};
+
+template <class Writer>
+Result<std::unique_ptr<FileWriter>> started(std::span<const Column> columns) {
+  auto writer = std::make_unique<Writer>(columns);
+  BETEDGE_TRY_VOID(writer->start());
+  return writer;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<FileWriter>> FileWriter::open(FileFormat format,
+                                                     std::span<const Column> columns) {
+  switch (format) {
+    case FileFormat::parquet: return started<ParquetFileWriter>(columns);
+    case FileFormat::ipc: return started<IpcFileWriter>(columns);
+  }
+  return fail(ErrorCode::internal, "no writer for this file format");
+}
+
+}  // namespace betedge::columnar

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "betedge/columnar/row_buffer.hpp"
+#include "betedge/core/error.hpp"
+#include "betedge/core/request.hpp"
+#include "betedge/ports/bytes.hpp"
+
+namespace betedge::columnar {
+
+using KeyValues = std::vector<std::pair<std::string, std::string>>;
+
+// A row group of a Parquet file has this many rows, but for the last: a multiple of kBatchRows, so
+// that the same rows make the same file.
+inline constexpr std::int64_t kRowGroupRows = 1'048'576;
+
+// Encodes batches of rows as a file whose bytes pile up in memory until they are taken. The bytes
+// depend on the rows, the batches and the metadata alone. Errors are `internal`: there is no I/O.
+class FileWriter {
+ public:
+  static Result<std::unique_ptr<FileWriter>> open(FileFormat format,
+                                                  std::span<const Column> columns);
+  virtual ~FileWriter() = default;
+
+  // The first `rows` rows of the buffer; they are copied or encoded before this returns.
+  virtual Result<void> write(const RowBuffer& buffer, std::size_t rows) = 0;
+  // Ends the file, with this said of it in its own metadata.
+  virtual Result<void> close(const KeyValues& metadata) = 0;
+
+  // The bytes since the last call.
+  virtual Bytes take_output() = 0;
+  virtual std::size_t memory_bytes() const = 0;
+  // Of all bytes so far.
+  virtual std::uint64_t size_bytes() const = 0;
+  // Of the whole file, lower-case hex; once, after close().
+  virtual std::string sha256() = 0;
+};
+
+}  // namespace betedge::columnar

@@ -1,0 +1,166 @@
+#include "betedge/columnar/object_encoder.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+
+#include "betedge/columnar/decoder.hpp"
+#include "betedge/columnar/digest.hpp"
+#include "betedge/columnar/file_metadata.hpp"
+#include "betedge/columnar/file_writer.hpp"
+#include "betedge/columnar/row_buffer.hpp"
+
+namespace betedge::columnar {
+
+namespace {
+
+class Encoder final : public ObjectEncoder, private RowSink {
+ public:
+  Encoder(ObjectSpec spec, std::unique_ptr<FileWriter> writer)
+      : spec_(std::move(spec)),
+        columns_(core::columns(spec_.request.kind, spec_.request.schema)),
+        rows_(columns_, kBatchRows),
+        digest_(columns_),
+        writer_(std::move(writer)) {}
+
+  Result<void> begin_answer(const Call& call, WireFormat format) override {
+    if (decoder_) return fail(ErrorCode::internal, "an answer begins before the last one ended");
+    const bool is_underlying = call.role == Role::underlying;
+    if (call.schema != spec_.request.schema ||
+        (!is_underlying && call.kind != spec_.request.kind) ||
+        (is_underlying && (spec_.request.kind != Kind::option || call.kind != Kind::stock)))
+      return fail(ErrorCode::internal,
+                  fmt::format("the rows of {} {} do not belong into a file of {} {}",
+                              to_text(call.kind), to_text(call.schema), to_text(spec_.request.kind),
+                              to_text(spec_.request.schema)));
+    rows_before_answer_ = rows();
+    answer_is_underlying_ = is_underlying;
+    switch (format) {
+      case WireFormat::v3_csv:
+      case WireFormat::v2_csv: decoder_ = make_csv_decoder(call, format, rows_, *this); break;
+      case WireFormat::v2_json: decoder_ = make_json_decoder(call, rows_, *this); break;
+    }
+    return {};
+  }
+
+  Result<void> begin_document() override {
+    if (!decoder_) return no_answer();
+    return guarded([&] { return decoder_->begin_document(); });
+  }
+
+  Result<void> feed(ByteView bytes) override {
+    if (!decoder_) return no_answer();
+    return guarded([&] { return decoder_->feed(bytes); });
+  }
+
+  Result<void> end_answer() override {
+    if (!decoder_) return no_answer();
+    BETEDGE_TRY_VOID(guarded([&] { return decoder_->end_answer(); }));
+    BETEDGE_TRY_VOID(take_full_batches());
+    decoder_.reset();
+    if (answer_is_underlying_) underlying_rows_ += rows() - rows_before_answer_;
+    return {};
+  }
+
+  Bytes take_output() override { return writer_->take_output(); }
+
+  std::size_t memory_bytes() const override {
+    return rows_.memory_bytes() + writer_->memory_bytes() + canonical_.capacity() +
+           (decoder_ ? decoder_->memory_bytes() : 0);
+  }
+
+  std::uint64_t rows() const override { return rows_written_ + rows_.size(); }
+
+  Result<FileSummary> finish() override {
+    if (decoder_) return fail(ErrorCode::internal, "the file ends in the middle of an answer");
+    return guarded([&]() -> Result<FileSummary> {
+      if (rows_.size() > 0) BETEDGE_TRY_VOID(write_batch(rows_.size()));
+      FileSummary summary;
+      summary.rows = rows_written_;
+      summary.underlying_rows = underlying_rows_;
+      summary.digest = digest_.hex(rows_written_);
+      BETEDGE_TRY_VOID(writer_->close({
+          {std::string(metadata::kSource), spec_.source},
+          {std::string(metadata::kRequest), spec_.request_json},
+          {std::string(metadata::kKey), spec_.key.text()},
+          {std::string(metadata::kCoversFirst), to_yyyymmdd_text(spec_.covers.first)},
+          {std::string(metadata::kCoversLast), to_yyyymmdd_text(spec_.covers.last)},
+          {std::string(metadata::kRows), fmt::to_string(summary.rows)},
+          {std::string(metadata::kUnderlyingRows), fmt::to_string(summary.underlying_rows)},
+          {std::string(metadata::kSchemaVersion), fmt::to_string(kSchemaVersion)},
+          {std::string(metadata::kDigest), summary.digest},
+      }));
+      summary.size_bytes = writer_->size_bytes();
+      summary.sha256 = writer_->sha256();
+      return summary;
+    });
+  }
+
+ private:
+  static std::unexpected<Error> no_answer() {
+    return fail(ErrorCode::internal, "bytes without an answer that has begun");
+  }
+
+  // Arrow and Parquet may throw, on exhausted memory above all.
+  template <class Function>
+  static auto guarded(Function function) -> decltype(function()) {
+    try {
+      return function();
+    } catch (const std::exception& thrown) {
+      return fail(ErrorCode::internal, fmt::format("encoding a file: {}", thrown.what()));
+    }
+  }
+
+  Result<void> take_full_batches() override {
+    while (rows_.size() >= kBatchRows) BETEDGE_TRY_VOID(write_batch(kBatchRows));
+    return {};
+  }
+
+  // The first `count` rows of the buffer, which is at most one batch.
+  Result<void> write_batch(std::size_t count) {
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      switch (columns_[i].type) {
+        case ColumnType::uint32: digest_.add(i, std::span(rows_.numbers(i), count)); break;
+        case ColumnType::float64: digest_.add(i, std::span(rows_.prices(i), count)); break;
+        case ColumnType::text: digest_texts(i, count); break;
+      }
+    }
+    BETEDGE_TRY_VOID(writer_->write(rows_, count));
+    rows_written_ += count;
+    rows_.drop_front(count);
+    return {};
+  }
+
+  void digest_texts(std::size_t column, std::size_t count) {
+    std::vector<std::string> canonical_words;
+    for (const std::string& word : rows_.words(column))
+      ValueDigest::append_text(canonical_words.emplace_back(), word);
+    canonical_.clear();
+    const std::uint8_t* const codes = rows_.codes(column);
+    for (std::size_t row = 0; row < count; ++row) canonical_ += canonical_words[codes[row]];
+    digest_.add_texts(column, canonical_);
+  }
+
+  ObjectSpec spec_;
+  std::span<const Column> columns_;
+  RowBuffer rows_;
+  ValueDigest digest_;
+  std::unique_ptr<FileWriter> writer_;
+  std::unique_ptr<Decoder> decoder_;
+  std::string canonical_;
+  bool answer_is_underlying_ = false;
+  std::uint64_t rows_before_answer_ = 0;
+  std::uint64_t rows_written_ = 0;
+  std::uint64_t underlying_rows_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ObjectEncoder>> ObjectEncoder::open(ObjectSpec spec) {
+  const auto columns = core::columns(spec.request.kind, spec.request.schema);
+  BETEDGE_TRY(auto writer, FileWriter::open(spec.request.format, columns));
+  return std::make_unique<Encoder>(std::move(spec), std::move(writer));
+}
+
+}  // namespace betedge::columnar

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "betedge/core/table.hpp"
+
+namespace betedge::columnar {
+
+// Rows of a file before they are encoded: one plain array a column, which the decoders fill in
+// place. Texts (`root`, `right`) are kept as codes, an index into the column's words. Owns the
+// arrays and reuses them; knows no file format.
+class RowBuffer {
+ public:
+  // The codes of `right`: call, put, and the underlying's own rows.
+  enum Right : std::uint8_t { kCall = 0, kPut = 1, kUnderlying = 2 };
+
+  RowBuffer(std::span<const Column> columns, std::size_t capacity);
+
+  std::span<const Column> columns() const { return columns_; }
+  std::optional<std::size_t> find(std::string_view name) const;
+
+  // The arrays, `capacity()` long; valid until reserve() makes them longer.
+  std::uint32_t* numbers(std::size_t column) const;
+  double* prices(std::size_t column) const;
+  std::uint8_t* codes(std::size_t column) const;
+  // What the codes of a text column stand for.
+  const std::vector<std::string>& words(std::size_t column) const;
+
+  // The code of this root, from now on one of the words of the column `root`.
+  std::uint8_t root_code(const std::string& root);
+
+  std::size_t size() const { return size_; }
+  std::size_t capacity() const { return capacity_; }
+  std::size_t memory_bytes() const { return row_bytes_ * capacity_; }
+
+  // The first `size` rows are filled.
+  void resize(std::size_t size) { size_ = size; }
+  // Room for that many rows; keeps what was written to every row, counted or not.
+  void reserve(std::size_t capacity);
+  // Forgets the first `rows` rows; the others move to the front.
+  void drop_front(std::size_t rows);
+
+ private:
+  struct Storage {
+    std::size_t width;
+    std::unique_ptr<std::byte[]> bytes;
+    std::vector<std::string> words;
+  };
+  std::span<const Column> columns_;
+  std::vector<Storage> storage_;
+  std::size_t row_bytes_ = 0;
+  std::size_t capacity_ = 0;
+  std::size_t size_ = 0;
+};
+
+}  // namespace betedge::columnar
