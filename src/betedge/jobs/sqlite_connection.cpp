@@ -14,7 +14,9 @@ std::string explain(sqlite3* handle) {
 
 }  // namespace
 
-void Connection::Close::operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }
+void Connection::Close::operator()(sqlite3* handle) const {
+  sqlite3_close_v2(handle);
+}
 void Connection::Finalize::operator()(sqlite3_stmt* statement) const {
   sqlite3_finalize(statement);
 }
@@ -44,9 +46,15 @@ void Connection::roll_back() noexcept {
   sqlite3_exec(handle_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
-std::int64_t Connection::last_row_id() const { return sqlite3_last_insert_rowid(handle_.get()); }
-std::int64_t Connection::changes() const { return sqlite3_changes64(handle_.get()); }
-bool Connection::in_transaction() const { return sqlite3_get_autocommit(handle_.get()) == 0; }
+std::int64_t Connection::last_row_id() const {
+  return sqlite3_last_insert_rowid(handle_.get());
+}
+std::int64_t Connection::changes() const {
+  return sqlite3_changes64(handle_.get());
+}
+bool Connection::in_transaction() const {
+  return sqlite3_get_autocommit(handle_.get()) == 0;
+}
 
 sqlite3_stmt* Connection::prepared(std::string_view sql) {
   const auto found = statements_.find(sql);
@@ -59,7 +67,9 @@ sqlite3_stmt* Connection::prepared(std::string_view sql) {
   return statement;
 }
 
-void Connection::refused() const { throw Failure(explain(handle_.get())); }
+void Connection::refused() const {
+  throw Failure(explain(handle_.get()));
+}
 
 Query::~Query() {
   sqlite3_reset(statement_);
@@ -76,7 +86,9 @@ bool Query::next() {
 bool Query::is_null(int column) const {
   return sqlite3_column_type(statement_, column) == SQLITE_NULL;
 }
-std::int64_t Query::integer(int column) const { return sqlite3_column_int64(statement_, column); }
+std::int64_t Query::integer(int column) const {
+  return sqlite3_column_int64(statement_, column);
+}
 std::string Query::text(int column) const {
   const void* bytes = sqlite3_column_blob(statement_, column);  // text as it lies there
   const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_, column));

@@ -17,9 +17,10 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-// SQLite's own C interface behind two small owners. Not SQLiteCpp: the store must know after an error
-// whether its transaction has survived and what the extended code is, keeps its statements prepared,
-// and has to reset one that failed without a second exception: all of which go past that wrapper.
+// SQLite's own C interface behind two small owners. Not SQLiteCpp: the store must know after an
+// error whether its transaction has survived and what the extended code is, keeps its statements
+// prepared, and has to reset one that failed without a second exception: all of which go past that
+// wrapper.
 namespace betedge::jobs::sqlite {
 
 // What SQLite refused. Thrown inside a transaction only, and ends at its edge as store_unavailable:

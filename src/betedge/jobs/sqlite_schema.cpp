@@ -17,8 +17,8 @@ constexpr std::int64_t kApplicationId = 0x62746564;
 //
 // item.run_at is NULL while nothing but its turn keeps a pending fetch back; one that waits for its
 // time has it in run_at, and is not counted in job.ready. So claiming looks at two short indexes,
-// however long the job or the list of old jobs is. Fetch ids are never used twice: an old fence must
-// not fit a new fetch.
+// however long the job or the list of old jobs is. Fetch ids are never used twice: an old fence
+// must not fit a new fetch.
 constexpr std::array<std::string_view, 1> kSteps = {R"sql(
 CREATE TABLE job (
   id INTEGER PRIMARY KEY,
@@ -94,7 +94,9 @@ std::int64_t number(Connection& connection, std::string_view sql) {
 
 }  // namespace
 
-std::span<const std::string_view> schema_steps() { return kSteps; }
+std::span<const std::string_view> schema_steps() {
+  return kSteps;
+}
 
 Result<void> migrate(Connection& connection, std::span<const std::string_view> steps) {
   try {

@@ -37,8 +37,8 @@ class StoreLock {
   static Result<StoreLock> take(const std::string& path) {
     StoreLock lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
     if (lock.file_ < 0)
-      return unavailable(fmt::format("cannot make the lock file {}: {}", path,
-                                     std::strerror(errno)));
+      return unavailable(
+          fmt::format("cannot make the lock file {}: {}", path, std::strerror(errno)));
     if (::flock(lock.file_, LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK)
         return unavailable(fmt::format("cannot lock {}: {}", path, std::strerror(errno)));
@@ -76,7 +76,8 @@ Result<void> make_folder(const std::filesystem::path& folder) {
   if (folder.empty() || std::filesystem::is_directory(folder, error)) return {};
   BETEDGE_TRY_VOID(make_folder(folder.parent_path()));
   std::filesystem::create_directory(folder, error);
-  if (error) return unavailable(fmt::format("cannot make {}: {}", folder.string(), error.message()));
+  if (error)
+    return unavailable(fmt::format("cannot make {}: {}", folder.string(), error.message()));
   const int parent = ::open(folder.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (parent >= 0) {
     ::fsync(parent);
@@ -230,8 +231,7 @@ class SqliteStore final : public JobStore {
       write_queue();
     }
     // Each resumed from the loop: the first may drop the store.
-    for (auto* operation : batch)
-      runtime_.post([caller = operation->caller] { caller.resume(); });
+    for (auto* operation : batch) runtime_.post([caller = operation->caller] { caller.resume(); });
   }
 
   // On the pool; nothing else touches the connection meanwhile.

@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-#define BETEDGE_JOB_COLUMNS                                                                \
+#define BETEDGE_JOB_COLUMNS                                                                 \
   "id, ready, last_served, job_id, status, pending, running, succeeded, skipped, no_data, " \
   "failed, cancelled, rows, bytes, error_message, created_at, updated_at, started_at, "     \
   "finished_at, version, request_json, warnings, not_yet_available "
@@ -41,7 +41,9 @@ std::vector<Date> read_dates(const std::string& text) {
   return dates;
 }
 
-ObjectKey read_key(const std::string& text) { return ObjectKey::parse(text).value(); }
+ObjectKey read_key(const std::string& text) {
+  return ObjectKey::parse(text).value();
+}
 
 std::unexpected<Error> no_such_job(const JobId& job) {
   return fail(ErrorCode::not_found, fmt::format("no job {}", job.text()));
@@ -59,7 +61,8 @@ Transactions::Transactions(Connection& connection) : db_(connection) {
   if (query.next()) served_ = query.integer(0);
 }
 
-// --- Jobs as rows ---------------------------------------------------------------------------------
+// --- Jobs as rows
+// ---------------------------------------------------------------------------------
 
 Transactions::Row Transactions::read_row(Query& query) {
   Row row;
@@ -70,9 +73,9 @@ Transactions::Row Transactions::read_row(Query& query) {
   auto& info = row.info;
   info.job_id = JobId::parse(query.text(column++)).value();
   info.status = static_cast<JobStatus>(query.integer(column++));
-  for (auto* count : {&info.items.pending, &info.items.running, &info.items.succeeded,
-                      &info.items.skipped, &info.items.no_data, &info.items.failed,
-                      &info.items.cancelled})
+  for (auto* count :
+       {&info.items.pending, &info.items.running, &info.items.succeeded, &info.items.skipped,
+        &info.items.no_data, &info.items.failed, &info.items.cancelled})
     *count = query.as<std::uint32_t>(column++);
   info.rows = query.as<std::uint64_t>(column++);
   info.bytes = query.as<std::uint64_t>(column++);
@@ -139,7 +142,8 @@ std::string Transactions::first_failure(std::int64_t job) {
   return label.empty() ? query.text(1) : fmt::format("{}: {}", label, query.text(1));
 }
 
-// --- What changes -----------------------------------------------------------------------------------
+// --- What changes
+// -----------------------------------------------------------------------------------
 
 Result<JobInfo> Transactions::create_job(const NewJob& job) {
   if (find_row(job.job_id))
@@ -159,8 +163,8 @@ Result<JobInfo> Transactions::create_job(const NewJob& job) {
          "INSERT INTO job (job_id, status, created_at, updated_at, finished_at, version, pending, "
          "running, succeeded, skipped, no_data, failed, cancelled, ready, request_json, warnings, "
          "not_yet_available) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, ?, ?, ?, ?)",
-         job.job_id.text(), number(info.status), info.created_at, info.updated_at,
-         info.finished_at, info.version, info.items.pending, info.items.pending, job.request_json,
+         job.job_id.text(), number(info.status), info.created_at, info.updated_at, info.finished_at,
+         info.version, info.items.pending, info.items.pending, job.request_json,
          warnings_text(job.warnings), dates_text(job.not_yet_available))
       .run();
   const auto id = db_.last_row_id();
@@ -226,7 +230,8 @@ Result<JobStore::Claims> Transactions::claim(std::size_t max, const std::string&
   for (auto& [id, info] : changed) claims.changed_jobs.push_back(std::move(info));
 
   auto next = db_.query(
-      "SELECT min(run_at) FROM item INDEXED BY item_waiting WHERE state = 0 AND run_at IS NOT NULL");
+      "SELECT min(run_at) FROM item INDEXED BY item_waiting WHERE state = 0 AND run_at IS NOT "
+      "NULL");
   if (next.next() && !next.is_null(0))
     claims.next_ready_in = std::chrono::ceil<std::chrono::milliseconds>(next.time(0) - now.lease);
   return claims;
@@ -329,8 +334,7 @@ Result<std::vector<JobInfo>> Transactions::take_back(JobStore::Which which, int 
   };
   std::vector<Lost> lost;
   {
-    const auto ended_by =
-        which == JobStore::Which::all ? Timestamp::max() : now.lease;
+    const auto ended_by = which == JobStore::Which::all ? Timestamp::max() : now.lease;
     auto query = db_.query(
         "SELECT fetch, job, crashes FROM item INDEXED BY item_leased "
         "WHERE state = 1 AND lease_until <= ? ORDER BY job, seq",
@@ -341,7 +345,8 @@ Result<std::vector<JobInfo>> Transactions::take_back(JobStore::Which which, int 
   std::vector<JobInfo> changed;
   for (auto first = lost.begin(); first != lost.end();) {
     const auto job = first->job;
-    const auto last = std::find_if(first, lost.end(), [job](const Lost& l) { return l.job != job; });
+    const auto last =
+        std::find_if(first, lost.end(), [job](const Lost& l) { return l.job != job; });
     auto row = row_of(job);
     for (; first != last; ++first) {
       row.info.items.running -= 1;
@@ -370,7 +375,8 @@ Result<std::vector<JobInfo>> Transactions::take_back(JobStore::Which which, int 
   return changed;
 }
 
-// --- What only looks --------------------------------------------------------------------------------
+// --- What only looks
+// --------------------------------------------------------------------------------
 
 Result<std::optional<JobInfo>> Transactions::get_job(const JobId& job) {
   auto row = find_row(job);

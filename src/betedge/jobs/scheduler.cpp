@@ -1,0 +1,359 @@
+#include "betedge/jobs/scheduler.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+namespace betedge::jobs {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// How long a store that is out is left alone: the whole server waits for it, so not for long.
+constexpr RetryPolicy kStoreRetry{.max_attempts = 1, .first_delay = 100ms, .longest_delay = 5s};
+
+bool has_ended(JobStatus status) {
+  return status == JobStatus::completed || status == JobStatus::failed;
+}
+
+std::string_view event_of(ItemState state) {
+  switch (state) {
+    case ItemState::succeeded: return "item_done";
+    case ItemState::skipped: return "item_skipped";
+    case ItemState::no_data: return "item_no_data";
+    case ItemState::failed: return "item_failed";
+    case ItemState::cancelled: return "item_cancelled";
+    case ItemState::pending:
+    case ItemState::running: break;  // no ends; the store refuses them
+  }
+  return "item_refused";
+}
+
+}  // namespace
+
+Scheduler::Scheduler(Ports ports, SchedulerOptions options, RunFetch run_fetch)
+    : ports_(ports),
+      options_(std::move(options)),
+      run_fetch_(std::move(run_fetch)),
+      wake_(ports.runtime),
+      ended_(ports.runtime),
+      tasks_(ports.runtime) {}
+
+Task<Result<void>> Scheduler::start() {
+  BETEDGE_CO_TRY_VOID(co_await ports_.tracker.load());
+  BETEDGE_CO_TRY(const auto jobs,
+                 co_await ports_.jobs.take_back(JobStore::Which::all, options_.max_crashes));
+  for (const auto& job : jobs) take_in(job);
+  tasks_.spawn(claim_and_start());
+  tasks_.spawn(keep_leases());
+  co_return Result<void>();
+}
+
+void Scheduler::pause(std::string reason) {
+  paused_for_ = std::move(reason);
+}
+
+void Scheduler::resume() {
+  paused_for_.reset();
+  wake_.notify_one();
+}
+
+void Scheduler::set_concurrency(std::size_t fetches) {
+  options_.concurrency = std::max<std::size_t>(fetches, 1);
+  wake_.notify_one();
+}
+
+Task<void> Scheduler::stop(std::chrono::milliseconds grace) {
+  no_more_claims_.request_stop();
+  const auto until = ports_.runtime.steady_now() + grace;
+  while (!running_.empty()) {
+    const auto woken = co_await ended_.wait({}, until);
+    if (woken == Woken::timed_out) break;
+  }
+  handing_back_ = true;
+  std::vector<std::stop_source> left;  // a fetch may end, and leave the list, while being asked
+  for (const auto& running : running_) left.push_back(running.stop);
+  for (auto& fetch : left) fetch.request_stop();
+  co_await tasks_.close();
+}
+
+Task<void> Scheduler::claim_and_start() {
+  const auto stop = no_more_claims_.get_token();
+  int failures = 0;
+  while (!stop.stop_requested()) {
+    std::optional<SteadyTime> until;
+    const auto slots = std::max<std::size_t>(options_.concurrency, 1);
+    if (!paused_for_ && running_.size() < slots) {
+      auto claims =
+          co_await ports_.jobs.claim(slots - running_.size(), options_.owner, options_.lease);
+      if (!claims) {
+        store_failed(claims.error());
+        co_await sleep_for(ports_.runtime, backoff(++failures), stop);
+        continue;
+      }
+      failures = 0;
+      store_answered();
+      for (const auto& job : claims->changed_jobs) take_in(job);
+      for (auto& claim : claims->fetches) {
+        if (stop.stop_requested()) {
+          Verdict back{.kind = Verdict::Kind::put_back, .event = "item_handed_back"};
+          co_await write_down(std::move(claim), std::move(back));
+        } else {
+          running_.push_back({std::move(claim), {}});
+          tasks_.spawn(run_one(std::prev(running_.end())));
+        }
+      }
+      if (claims->next_ready_in) until = ports_.runtime.steady_now() + *claims->next_ready_in;
+    }
+    co_await wake_.wait(stop, until);
+  }
+}
+
+// Our own leases first, then those that nobody renews: after a long standstill of this process its
+// own fetches are still its own.
+Task<void> Scheduler::keep_leases() {
+  while (co_await sleep_for(ports_.runtime, options_.lease / 3, tasks_.stop_token())) {
+    std::vector<std::pair<FetchId, std::uint64_t>> held;
+    for (const auto& running : running_)
+      held.emplace_back(running.claim.fetch, running.claim.fence);
+    bool store_is_there = true;
+    for (const auto& [fetch, fence] : held) {
+      const auto renewed = co_await ports_.jobs.renew(fetch, fence, options_.lease);
+      if (renewed) continue;
+      if (renewed.error().code != ErrorCode::fenced) {
+        store_failed(renewed.error());
+        store_is_there = false;
+        break;
+      }
+      const auto ours = std::ranges::find_if(running_, [&](const Running& running) {
+        return running.claim.fetch == fetch && running.claim.fence == fence;
+      });
+      if (ours != running_.end()) lose(*ours, renewed.error().message);
+    }
+    if (!store_is_there) continue;
+    auto changed = co_await ports_.jobs.take_back(JobStore::Which::expired, options_.max_crashes);
+    if (!changed) {
+      store_failed(changed.error());
+      continue;
+    }
+    store_answered();
+    for (const auto& job : *changed) take_in(job);
+    if (!changed->empty()) wake_.notify_one();
+  }
+}
+
+Task<void> Scheduler::run_one(std::list<Running>::iterator running) {
+  std::optional<Verdict> verdict;
+  std::string thrown;
+  try {
+    auto run = run_fetch_(running->claim, running->stop.get_token());
+    const auto result = co_await std::move(run);
+    if (!result && result.error().code == ErrorCode::fenced) lose(*running, result.error().message);
+    verdict = judge(running->claim, result);
+  } catch (const std::exception& error) {
+    thrown = error.what();
+  } catch (...) {
+    thrown = "an exception of unknown type";
+  }
+  if (!verdict) {
+    verdict.emplace(Verdict{.kind = Verdict::Kind::complete, .event = "item_failed"});
+    verdict->outcome.state = ItemState::failed;
+    verdict->outcome.error = "internal: " + thrown;
+  }
+  if (!running->lost) {
+    auto claim = running->claim;
+    co_await write_down(std::move(claim), *std::move(verdict));
+  }
+  running_.erase(running);
+  wake_.notify_one();
+  ended_.notify_all();
+}
+
+Scheduler::Verdict Scheduler::judge(const ClaimedFetch& claim, const FetchResult& result) {
+  if (result) {
+    waits_.erase(claim.fetch);
+    return {.kind = Verdict::Kind::complete, .event = event_of(result->state), .outcome = *result};
+  }
+  auto verdict = judge_failure(claim, result.error());
+  if (verdict.event != "item_waits") waits_.erase(claim.fetch);
+  return verdict;
+}
+
+Scheduler::Verdict Scheduler::judge_failure(const ClaimedFetch& claim, const Error& error) {
+  const auto item_failed = [&error] {
+    Verdict verdict{.kind = Verdict::Kind::complete, .event = "item_failed"};
+    verdict.outcome.state = ItemState::failed;
+    verdict.outcome.error = error.message;
+    return verdict;
+  };
+  Verdict again{.kind = Verdict::Kind::put_back, .event = "item_retry", .error = error.message};
+  const auto next = after_failure(error.code);
+  const bool may_go_better = next == AfterFailure::try_again || next == AfterFailure::wait;
+  if (handing_back_ && may_go_better) {
+    again.event = "item_handed_back";
+    return again;
+  }
+  switch (next) {
+    case AfterFailure::try_again: {
+      const auto delay =
+          next_delay(error, claim.attempts_made + 1, options_.retry, luck(ports_.runtime));
+      if (!delay) return item_failed();
+      again.delay = *delay;
+      again.counts_attempt = true;
+      return again;
+    }
+    case AfterFailure::wait: {
+      again.event = "item_waits";
+      if (paused_for_ && error.code == ErrorCode::upstream_unavailable) return again;
+      auto& waiting = waits_[claim.fetch];
+      waiting.job = claim.job_id;
+      const auto delay =
+          next_delay(error, ++waiting.in_a_row, options_.retry, luck(ports_.runtime));
+      again.delay = delay.value_or(options_.retry.longest_delay);
+      return again;
+    }
+    case AfterFailure::give_up: return item_failed();
+    case AfterFailure::fail_job:
+      return {.kind = Verdict::Kind::fail_job, .event = "item_failed", .error = error.message};
+  }
+  std::unreachable();
+}
+
+Task<void> Scheduler::write_down(ClaimedFetch claim, Verdict verdict) {
+  const auto job = co_await settle(claim, verdict);
+  if (job) {
+    log_verdict(claim, verdict);
+    take_in(*job);
+    if (verdict.kind == Verdict::Kind::fail_job)
+      for (auto& running : running_)
+        if (running.claim.job_id == claim.job_id && running.claim.fetch != claim.fetch)
+          lose(running, "its job has failed");
+    co_return;
+  }
+  const bool store_is_out = job.error().code == ErrorCode::store_unavailable;
+  ports_.log.event(Level::warning, store_is_out ? "item_not_recorded" : "lease_lost",
+                   {{"job", claim.job_id.text()},
+                    {"item", claim.key.text()},
+                    {"attempt", std::to_string(claim.attempts_made + 1)},
+                    {"error", job.error().message}});
+  if (store_is_out) co_return;
+  // Somebody else ended it, or we did and the answer was lost: see what became of the job.
+  const auto now = co_await ports_.jobs.get_job(claim.job_id);
+  if (now && *now) take_in(**now);
+}
+
+// Insists until the store answers, or there is no time left: what is not written down then is taken
+// back at the next start.
+Task<Result<JobInfo>> Scheduler::settle(ClaimedFetch claim, Verdict verdict) {
+  for (int failures = 1;; ++failures) {
+    Result<JobInfo> answer = fail(ErrorCode::internal, "");
+    switch (verdict.kind) {
+      case Verdict::Kind::complete:
+        answer = co_await ports_.jobs.complete(claim.fetch, claim.fence, verdict.outcome);
+        break;
+      case Verdict::Kind::put_back:
+        answer = co_await ports_.jobs.put_back(claim.fetch, claim.fence, verdict.delay,
+                                               verdict.counts_attempt, verdict.error);
+        break;
+      case Verdict::Kind::fail_job:
+        answer = co_await ports_.jobs.fail_job(claim.job_id, verdict.error);
+        break;
+    }
+    if (answer || answer.error().code != ErrorCode::store_unavailable) {
+      store_answered();
+      co_return answer;
+    }
+    store_failed(answer.error());
+    const bool slept = co_await sleep_for(ports_.runtime, backoff(failures), tasks_.stop_token());
+    if (!slept) co_return answer;
+  }
+}
+
+void Scheduler::take_in(const JobInfo& job) {
+  const auto* known = ports_.tracker.find(job.job_id);
+  const auto before = known == nullptr ? JobStatus::pending : known->status;
+  if (const auto applied = ports_.tracker.apply(job); !applied) {
+    ports_.log.event(Level::error, "job_refused",
+                     {{"job", job.job_id.text()}, {"error", applied.error().message}});
+    return;
+  }
+  if (before == JobStatus::pending && job.status == JobStatus::running)
+    ports_.log.event(Level::info, "job_started",
+                     {{"job", job.job_id.text()}, {"items", std::to_string(job.total_items())}});
+  if (has_ended(before) || !has_ended(job.status)) return;
+  std::erase_if(waits_, [&job](const auto& entry) { return entry.second.job == job.job_id; });
+  const bool completed = job.status == JobStatus::completed;
+  ports_.log.event(completed ? Level::info : Level::error,
+                   completed ? "job_completed" : "job_failed",
+                   {{"job", job.job_id.text()},
+                    {"items", std::to_string(job.total_items())},
+                    {"succeeded", std::to_string(job.items.succeeded)},
+                    {"skipped", std::to_string(job.items.skipped)},
+                    {"no_data", std::to_string(job.items.no_data)},
+                    {"failed", std::to_string(job.items.failed)},
+                    {"rows", std::to_string(job.rows)},
+                    {"bytes", std::to_string(job.bytes)},
+                    {"error", job.error_message.value_or("")}});
+}
+
+void Scheduler::lose(Running& running, std::string_view why) {
+  if (std::exchange(running.lost, true)) return;
+  waits_.erase(running.claim.fetch);
+  ports_.log.event(Level::warning, "lease_lost",
+                   {{"job", running.claim.job_id.text()},
+                    {"item", running.claim.key.text()},
+                    {"attempt", std::to_string(running.claim.attempts_made + 1)},
+                    {"error", std::string(why)}});
+  running.stop.request_stop();
+}
+
+void Scheduler::log_verdict(const ClaimedFetch& claim, const Verdict& verdict) {
+  const auto job = claim.job_id.text();
+  const auto& item = claim.key.text();
+  const auto attempt = std::to_string(claim.attempts_made + 1);
+  if (verdict.kind == Verdict::Kind::put_back) {
+    ports_.log.event(Level::info, verdict.event,
+                     {{"job", job},
+                      {"item", item},
+                      {"attempt", attempt},
+                      {"delay_ms", std::to_string(verdict.delay.count())},
+                      {"error", verdict.error}});
+  } else if (verdict.event == "item_failed") {
+    const bool whole_job = verdict.kind == Verdict::Kind::fail_job;
+    ports_.log.event(Level::error, verdict.event,
+                     {{"job", job},
+                      {"item", item},
+                      {"attempt", attempt},
+                      {"error", whole_job ? verdict.error : verdict.outcome.error}});
+  } else {
+    ports_.log.event(Level::info, verdict.event,
+                     {{"job", job},
+                      {"item", item},
+                      {"attempt", attempt},
+                      {"rows", std::to_string(verdict.outcome.rows)},
+                      {"bytes", std::to_string(verdict.outcome.bytes)}});
+  }
+}
+
+void Scheduler::store_failed(const Error& error) {
+  if (store_trouble_) return;
+  store_trouble_ = error.message;
+  ports_.log.event(Level::error, "store_unavailable", {{"error", error.message}});
+}
+
+void Scheduler::store_answered() {
+  if (!store_trouble_) return;
+  store_trouble_.reset();
+  ports_.log.event(Level::info, "store_back", {});
+}
+
+std::chrono::milliseconds Scheduler::backoff(int failures) {
+  const Error out{ErrorCode::store_unavailable, {}, {}};
+  return next_delay(out, failures, kStoreRetry, luck(ports_.runtime))
+      .value_or(kStoreRetry.longest_delay);
+}
+
+}  // namespace betedge::jobs

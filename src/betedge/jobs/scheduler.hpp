@@ -1,0 +1,132 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <list>
+#include <map>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "betedge/core/retry.hpp"
+#include "betedge/jobs/job_tracker.hpp"
+#include "betedge/ports/async.hpp"
+#include "betedge/ports/job_store.hpp"
+#include "betedge/ports/log.hpp"
+
+namespace betedge::jobs {
+
+using FetchResult = Result<FetchOutcome>;
+// Runs a claimed fetch; ends soon after stop is asked for. An exception out of it fails the item
+// with "internal: …", and nothing else.
+using RunFetch = std::function<Task<FetchResult>(ClaimedFetch, std::stop_token)>;
+
+struct SchedulerOptions {
+  std::size_t concurrency = 4;  // fetches at once; at least 1
+  std::chrono::milliseconds lease{60'000};
+  RetryPolicy retry;
+  std::string owner = "local";  // who holds the leases
+  // An item whose fetch has been lost so often, by crashes or silence, fails: it may be the reason.
+  // Generous, because an unlucky item is running whenever a restless machine goes down.
+  int max_crashes = 20;
+};
+
+// Claims fetches while there are free slots, runs each in a task of its own, and writes down how it
+// ended: item ended, again later (core/retry.hpp), or job failed. Keeps the tracker informed and
+// the log: job_started, item_done, item_skipped, item_no_data, item_failed, item_retry, item_waits,
+// item_handed_back, item_not_recorded, lease_lost, job_completed, job_failed, store_unavailable,
+// store_back.
+//
+// A store that is out is tried again at growing distances, up to 5 s, and results wait for it. Loop
+// thread only. Everything given to it outlives it; stop() before dropping it.
+class Scheduler {
+ public:
+  struct Ports {
+    Runtime& runtime;
+    JobStore& jobs;
+    JobTracker& tracker;
+    Log& log;
+  };
+  Scheduler(Ports ports, SchedulerOptions options, RunFetch run_fetch);
+
+  // Takes back what an earlier process held, loads what has not ended into the tracker, and begins
+  // to claim. The store's error when it is out: nothing has begun then, and start may be called
+  // again.
+  Task<Result<void>> start();
+
+  // There may be something to claim: a job is new.
+  void wake() { wake_.notify_one(); }
+
+  // Claims nothing more until resume(); what runs goes on. A fetch that comes back meanwhile
+  // because its upstream is gone is put back at once, without an attempt, and waits for resume().
+  void pause(std::string reason);
+  void resume();
+  const std::optional<std::string>& paused_for() const { return paused_for_; }
+
+  // Why the store cannot be used just now; nullopt while it can.
+  const std::optional<std::string>& store_trouble() const { return store_trouble_; }
+
+  // At least 1. Fewer than are running: those end first.
+  void set_concurrency(std::size_t fetches);
+  std::size_t running() const { return running_.size(); }
+
+  // No new claims from this moment. Running fetches have `grace` to end; then they are asked to
+  // stop and handed back, without an attempt, for the next start. Returns when none is left. Call
+  // it once.
+  Task<void> stop(std::chrono::milliseconds grace);
+
+ private:
+  // A fetch between its claim and the store's answer to its end.
+  struct Running {
+    ClaimedFetch claim;
+    std::stop_source stop;
+    bool lost = false;  // no longer ours: nothing to write down
+  };
+  // How a fetch ended, and so what is to be written down: one call of the store.
+  struct Verdict {
+    enum class Kind : std::uint8_t { complete, put_back, fail_job };
+    Kind kind = Kind::complete;
+    std::string_view event;
+    FetchOutcome outcome{};             // to complete
+    std::chrono::milliseconds delay{};  // to put back
+    bool counts_attempt = false;
+    std::string error{};  // to put back, to fail the job
+  };
+
+  Task<void> claim_and_start();
+  Task<void> keep_leases();
+  Task<void> run_one(std::list<Running>::iterator running);
+  Task<void> write_down(ClaimedFetch claim, Verdict verdict);
+  Task<Result<JobInfo>> settle(ClaimedFetch claim, Verdict verdict);
+
+  Verdict judge(const ClaimedFetch& claim, const FetchResult& result);
+  Verdict judge_failure(const ClaimedFetch& claim, const Error& error);
+  void take_in(const JobInfo& job);
+  void lose(Running& running, std::string_view why);
+  void log_verdict(const ClaimedFetch& claim, const Verdict& verdict);
+  void store_failed(const Error& error);
+  void store_answered();
+  // Before the next try, after so many failures in a row; at least 1.
+  std::chrono::milliseconds backoff(int failures);
+
+  Ports ports_;
+  SchedulerOptions options_;
+  RunFetch run_fetch_;
+  std::list<Running> running_;
+  struct Waiting {
+    JobId job;
+    int in_a_row = 0;
+  };
+  std::map<FetchId, Waiting> waits_;  // of fetches that wait without an attempt
+  std::optional<std::string> paused_for_;
+  std::optional<std::string> store_trouble_;
+  std::stop_source no_more_claims_;
+  bool handing_back_ = false;
+  Notify wake_;
+  Notify ended_;
+  TaskScope tasks_;
+};
+
+}  // namespace betedge::jobs
