@@ -34,6 +34,8 @@ MAY_INCLUDE = {
     "simdjson": {"columnar", "sources", "sim"},
     "sqlite3.h": {"jobs"},
     "SQLiteCpp/": {"jobs"},
+    "zlib.h": {"sim"},
+    "xxhash.h": {"columnar"},
     "spdlog/": {"app"},
     "CLI/": {"cli", "app"},
     "toml++/": {"app"},

@@ -80,8 +80,9 @@ def test_every_debian_package_and_wheel_is_explained():
 
 def test_every_library_that_cmake_looks_for_is_explained():
     explained = (ROOT / "docs/dependencies.md").read_text().lower()
-    cmake = (ROOT / "CMakeLists.txt").read_text() + (ROOT / "cmake/Arrow.cmake").read_text()
-    names = set(re.findall(r"find_package\((\w+)", cmake)) - {"Threads"}
+    files = [ROOT / "CMakeLists.txt", *ROOT.glob("cmake/*.cmake"), *ROOT.glob("src/betedge/*/CMakeLists.txt")]
+    cmake = "\n".join(file.read_text() for file in files)
+    names = set(re.findall(r"find_(?:package|library)\((?:BETEDGE_)?([A-Za-z0-9]+)", cmake)) - {"Threads"}
     assert not [name for name in names if name.lower() not in explained]
 
 
