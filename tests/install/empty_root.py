@@ -1,6 +1,6 @@
 """A root folder that holds glibc's own libraries and the package, and nothing else: what a bare Debian 12 guarantees.
 
-`python empty_root.py ROOT COMMAND…` runs a command inside it, in a network namespace that has only a loopback.
+`python empty_root.py ROOT` runs a whole job inside it, in a network namespace that has only a loopback.
 """
 
 import fcntl
@@ -31,7 +31,7 @@ def make(root: Path, tarball: Path) -> None:
     if not loader.exists():
         loader.parent.mkdir(parents=True, exist_ok=True)
         loader.symlink_to("../lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
-    for folder in ("tmp", "dev", "opt"):
+    for folder in ("tmp", "dev", "opt", "proc"):
         (root / folder).mkdir()
     for name, minor in (("null", 3), ("zero", 5), ("random", 8), ("urandom", 9)):
         os.mknod(root / "dev" / name, 0o666 | 0o020000, os.makedev(1, minor))
@@ -49,8 +49,8 @@ def bring_loopback_up() -> None:
 
 
 def namespaced(*arguments) -> list:
-    """The command line that runs this file's main in a network namespace of its own."""
-    return ["unshare", "--net", sys.executable, __file__, *map(str, arguments)]
+    """The command line that runs this file's main with a network and mounts of its own."""
+    return ["unshare", "--net", "--mount", sys.executable, __file__, *map(str, arguments)]
 
 
 class Inside:
@@ -106,5 +106,8 @@ def whole_job(root: Path) -> None:
 
 
 if __name__ == "__main__":
+    here = Path(sys.argv[1])
     bring_loopback_up()
-    whole_job(Path(sys.argv[1]))
+    # The loader reads /proc/self/exe to know where the program lies.
+    subprocess.run(["mount", "-t", "proc", "proc", here / "proc"], check=True)
+    whole_job(here)
