@@ -26,7 +26,7 @@ struct Rejection {
 };
 
 struct EngineOptions {
-  std::size_t concurrency = 4;                             // upstream calls, and fetches, at once
+  std::size_t concurrency = 4;                               // upstream calls, and fetches, at once
   std::size_t memory_budget_bytes = std::size_t{512} << 20;  // of all that is in flight
   std::chrono::milliseconds lease{60'000};
   std::chrono::milliseconds stop_grace{10'000};  // for running fetches, before they are handed back
@@ -37,9 +37,9 @@ struct EngineOptions {
 // The front door behind the endpoints (SEED.md): takes requests, runs them in the background, tells
 // how they stand. Everything on the loop's thread. Its ports outlive it.
 //
-// start() takes up what an earlier process left; close() stops claiming, lets running fetches finish
-// or hands them back, and returns when nothing of it is left. After close() requests are refused
-// with store_unavailable.
+// start() takes up what an earlier process left; close() stops claiming, lets running fetches
+// finish or hands them back, and returns when nothing of it is left. After close() requests are
+// refused with store_unavailable.
 class DataProcessingService {
  public:
   struct Ports {
@@ -54,8 +54,8 @@ class DataProcessingService {
 
   Task<Result<void>> start();
 
-  // Plans the request and stores the job, durably; does not wait for any upstream call. The id is the
-  // caller's. `warnings` go into the job ("unknown member 'colour' ignored").
+  // Plans the request and stores the job, durably; does not wait for any upstream call. The id is
+  // the caller's. `warnings` go into the job ("unknown member 'colour' ignored").
   using SubmitFailure = std::variant<Rejection, Error>;
   Task<std::expected<JobInfo, SubmitFailure>> process_request(HistoricalRequest request,
                                                               JobId request_id,

@@ -1,0 +1,53 @@
+#include "betedge/engine/freshness.hpp"
+
+#include <gtest/gtest.h>
+
+#include "betedge/core/table.hpp"
+
+namespace betedge::engine {
+namespace {
+
+using namespace std::chrono_literals;
+
+const Date kFriday = std::chrono::year{2024} / 3 / 15;
+const DateRange kCovers{std::chrono::year{2024} / 3 / 1, kFriday};
+
+ObjectInfo found(std::uint64_t size, Timestamp modified_at) {
+  return {size, modified_at};
+}
+
+ObjectRecord recorded(std::uint64_t size, Date covers_through, int version = kSchemaVersion) {
+  return {*ObjectKey::parse("a/b"), size, 1, "", covers_through, version, Timestamp{}};
+}
+
+TEST(Freshness, NothingThereIsNotFresh) {
+  EXPECT_FALSE(is_fresh(std::nullopt, std::nullopt, kCovers));
+  EXPECT_FALSE(is_fresh(std::nullopt, recorded(10, kFriday), kCovers));
+}
+
+TEST(Freshness, WhatWeRecordedIsFreshWhenItIsStillThatAndCoversAsMuch) {
+  EXPECT_TRUE(is_fresh(found(10, {}), recorded(10, kFriday), kCovers));
+  EXPECT_TRUE(is_fresh(found(10, {}), recorded(10, kFriday + 3 * 24h), kCovers));
+}
+
+TEST(Freshness, AnObjectOfAPeriodThatWentOnIsNotFresh) {
+  EXPECT_FALSE(is_fresh(found(10, {}), recorded(10, kFriday - 24h), kCovers));
+}
+
+TEST(Freshness, AnObjectOfAnotherSizeThanWeWroteIsNotFresh) {
+  EXPECT_FALSE(is_fresh(found(9, {}), recorded(10, kFriday), kCovers));
+}
+
+TEST(Freshness, AnObjectWithOlderColumnsIsNotFresh) {
+  EXPECT_FALSE(is_fresh(found(10, {}), recorded(10, kFriday, kSchemaVersion - 1), kCovers));
+}
+
+TEST(Freshness, AnOlderLakesObjectIsTakenForWholeWhenWrittenAfterItsPeriodHadEndedInNewYork) {
+  // Midnight in New York is 04:00 UTC in summer time.
+  const Timestamp midnight = kFriday + 24h + 4h;
+  EXPECT_TRUE(is_fresh(found(10, midnight), std::nullopt, kCovers));
+  EXPECT_FALSE(is_fresh(found(10, midnight - 1s), std::nullopt, kCovers));
+}
+
+}  // namespace
+}  // namespace betedge::engine

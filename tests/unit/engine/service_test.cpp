@@ -1,0 +1,418 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <map>
+
+#include "betedge/engine/data_processing_service.hpp"
+#include "betedge/jobs/sqlite_store.hpp"
+#include "betedge/sinks/memory_store.hpp"
+#include "support/virtual_runtime.hpp"
+
+namespace betedge::engine {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+Date day(int year, unsigned month, unsigned number) {
+  return std::chrono::year{year} / month / number;
+}
+
+// What one call is answered with: rows of a stock's v3 end-of-day CSV, no data, or an error.
+struct Scripted {
+  std::optional<Error> error;
+  bool no_data = false;
+  std::string body;
+};
+
+class ScriptedAnswer final : public Answer {
+ public:
+  explicit ScriptedAnswer(std::string body) : body_(std::move(body)) {}
+  WireFormat format() const override { return WireFormat::v3_csv; }
+  Task<Result<std::optional<Chunk>>> next() override {
+    if (body_.empty()) co_return std::nullopt;
+    const auto bytes = as_bytes(body_);
+    Chunk chunk{Bytes(bytes.begin(), bytes.end()), true};
+    body_.clear();
+    co_return chunk;
+  }
+
+ private:
+  std::string body_;
+};
+
+class ScriptedSource final : public Source {
+ public:
+  explicit ScriptedSource(Runtime& runtime) : runtime_(runtime) {}
+  std::map<std::pair<Kind, Date>, std::deque<Scripted>> answers;  // by first day; the last one stays
+  std::vector<Call> calls;
+  std::optional<std::string> refuses;
+  bool is_there = true;
+  std::chrono::milliseconds latency{10};
+
+  Task<Result<std::optional<std::unique_ptr<Answer>>>> open(Call call,
+                                                            std::stop_token stop) override {
+    calls.push_back(call);
+    if (!co_await sleep_for(runtime_, latency, stop)) co_return fail(ErrorCode::cancelled, "stop");
+    if (!is_there) co_return fail(ErrorCode::upstream_unavailable, "connection refused");
+    auto& script = answers[{call.kind, call.dates.first}];
+    if (script.empty()) co_return std::nullopt;
+    auto answer = script.front();
+    if (script.size() > 1) script.pop_front();
+    if (answer.error) co_return std::unexpected(*answer.error);
+    if (answer.no_data) co_return std::nullopt;
+    co_return std::make_unique<ScriptedAnswer>(answer.body);
+  }
+  std::optional<std::string> refusal(const Call&) const override { return refuses; }
+  Task<Result<void>> probe(std::stop_token) override {
+    if (!is_there) co_return fail(ErrorCode::upstream_unavailable, "connection refused");
+    co_return Result<void>{};
+  }
+
+ private:
+  Runtime& runtime_;
+};
+
+class LineLog final : public Log {
+ public:
+  std::vector<std::string> lines;
+  void event(Level, std::string_view name, std::initializer_list<Field> fields) override {
+    std::string line(name);
+    for (const auto& field : fields) line += " " + std::string(field.name) + "=" + field.value;
+    lines.push_back(std::move(line));
+  }
+};
+
+std::string eod_csv(std::string_view iso_day) {
+  const std::string day_text(iso_day);
+  return "created,last_trade,open,high,low,close,volume,count,bid_size,bid_exchange,bid,"
+         "bid_condition,ask_size,ask_exchange,ask,ask_condition\n" +
+         day_text + "T17:15:00," + day_text +
+         "T15:59:00,10.00,11.00,9.50,10.50,1000,7,1,1,10.40,50,2,1,10.60,50\n";
+}
+
+std::string ohlc_csv(std::string_view iso_day) {
+  return "timestamp,open,high,low,close,volume,count,vwap\n" + std::string(iso_day) +
+         "T09:30:00,10.00,11.00,9.50,10.50,1000,7,10.10\n";
+}
+
+std::string option_ohlc_csv(std::string_view iso_day) {
+  return "symbol,expiration,strike,right,timestamp,open,high,low,close,volume,count,vwap\n"
+         "AAA,2024-02-16,105.000,CALL," +
+         std::string(iso_day) + "T09:30:00,1.00,1.10,0.95,1.05,100,7,1.01\n";
+}
+
+class DataProcessingServiceTest : public testing::Test {
+ protected:
+  DataProcessingServiceTest() {
+    store_ = *jobs::open_sqlite_store(runtime_, ":memory:");
+    EngineOptions options;
+    options.retry.max_attempts = 3;
+    service_.emplace(DataProcessingService::Ports{runtime_, *store_, lake_, source_, log_}, options);
+    runtime_.run(must(service_->start()));
+  }
+  ~DataProcessingServiceTest() override {
+    if (!closed_) runtime_.run(service_->close());
+  }
+
+  static Task<void> must(Task<Result<void>> task) {
+    auto owned = std::move(task);
+    const auto result = co_await std::move(owned);
+    EXPECT_TRUE(result.has_value());
+  }
+
+  HistoricalRequest stock_ohlc(Date first, Date last) const {
+    return {.kind = Kind::stock,
+            .root = *Symbol::parse("AAA"),
+            .dates = {first, last},
+            .schema = Schema::ohlc,
+            .interval = 1min};
+  }
+
+  using Submitted = std::expected<JobInfo, DataProcessingService::SubmitFailure>;
+  Task<void> submit_into(HistoricalRequest request, std::optional<Submitted>& answer) {
+    const auto id =
+        JobId::make(runtime_.wall_now(), {runtime_.random_bits(), runtime_.random_bits()});
+    std::vector<std::string> warnings{"unknown member 'colour' ignored"};
+    answer.emplace(co_await service_->process_request(request, id, std::move(warnings)));
+  }
+  Submitted submit(const HistoricalRequest& request) {
+    std::optional<Submitted> answer;
+    runtime_.run(submit_into(request, answer));
+    return *answer;
+  }
+
+  Task<void> read_into(JobId id, JobInfo& info) {
+    auto read = co_await service_->get_job_status(id);
+    if (read && *read) info = **read;
+  }
+  JobInfo job(JobId id) {
+    JobInfo info;
+    runtime_.run(read_into(id, info));
+    return info;
+  }
+  Task<void> ended(JobId id, JobInfo& info) {
+    while (true) {
+      co_await read_into(id, info);
+      if (info.status == JobStatus::completed || info.status == JobStatus::failed) co_return;
+      co_await sleep_for(runtime_, 10ms);
+    }
+  }
+  JobInfo run_to_end(JobId id) {
+    JobInfo info;
+    runtime_.run(ended(id, info));
+    return info;
+  }
+  Task<void> items_into(JobId id, std::vector<ItemRecord>& items) {
+    auto page = co_await service_->list_items(id, std::nullopt, 0, 1'000);
+    if (page) items = page->items;
+  }
+  std::vector<ItemRecord> items(JobId id) {
+    std::vector<ItemRecord> all;
+    runtime_.run(items_into(id, all));
+    return all;
+  }
+
+  testing::VirtualRuntime runtime_{7};
+  sinks::MemoryStore lake_{runtime_};
+  ScriptedSource source_{runtime_};
+  LineLog log_;
+  std::unique_ptr<JobStore> store_;
+  std::optional<DataProcessingService> service_;
+  bool closed_ = false;
+};
+
+TEST_F(DataProcessingServiceTest, ProcessRequestAnswersBeforeAnyUpstreamCall) {
+  const auto submitted = submit(stock_ohlc(day(2024, 1, 2), day(2024, 1, 5)));
+  ASSERT_TRUE(submitted.has_value());
+  EXPECT_EQ(submitted->total_items(), 4U);
+  EXPECT_EQ(submitted->completed_items(), 0U);
+  EXPECT_EQ(lake_.keys().size(), 0U);
+  EXPECT_THAT(submitted->warnings, testing::ElementsAre("unknown member 'colour' ignored"));
+}
+
+TEST_F(DataProcessingServiceTest, AJobRunsInTheBackgroundToItsObjects) {
+  source_.answers[{Kind::stock, day(2024, 1, 4)}] = {{{}, false, ohlc_csv("2024-01-04")}};
+  source_.answers[{Kind::stock, day(2024, 1, 5)}] = {{{}, false, ohlc_csv("2024-01-05")}};
+  const auto info = run_to_end(submit(stock_ohlc(day(2024, 1, 4), day(2024, 1, 7)))->job_id);
+  EXPECT_EQ(info.status, JobStatus::completed);
+  EXPECT_EQ(info.items.succeeded, 2U);
+  EXPECT_EQ(info.rows, 2U);
+  EXPECT_EQ(info.error_message, std::nullopt);
+  ASSERT_EQ(lake_.keys().size(), 2U);
+  EXPECT_EQ(lake_.keys()[0].text(), "historical-stock/ohlc/1m/AAA/2024/01/04/data.parquet");
+  const auto all = items(info.job_id);
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].bytes, lake_.find(all[0].key)->size());
+  EXPECT_EQ(all[0].sha256.size(), 64U);
+}
+
+TEST_F(DataProcessingServiceTest, TheSameRequestAgainSkipsWhatIsThereAndForceReplacesIt) {
+  source_.answers[{Kind::stock, day(2024, 1, 4)}] = {{{}, false, ohlc_csv("2024-01-04")}};
+  auto request = stock_ohlc(day(2024, 1, 4), day(2024, 1, 4));
+  run_to_end(submit(request)->job_id);
+  EXPECT_EQ(source_.calls.size(), 1U);
+  EXPECT_EQ(run_to_end(submit(request)->job_id).items.skipped, 1U);
+  EXPECT_EQ(source_.calls.size(), 1U);
+  request.existing = Existing::replace;
+  EXPECT_EQ(run_to_end(submit(request)->job_id).items.succeeded, 1U);
+  EXPECT_EQ(source_.calls.size(), 2U);
+}
+
+TEST_F(DataProcessingServiceTest, TheSameObjectIsTheSameBytesWhicheverJobAskedForIt) {
+  source_.answers[{Kind::stock, day(2024, 1, 4)}] = {{{}, false, ohlc_csv("2024-01-04")}};
+  run_to_end(submit(stock_ohlc(day(2024, 1, 4), day(2024, 1, 4)))->job_id);
+  const auto first = *lake_.find(lake_.keys()[0]);
+  auto wider = stock_ohlc(day(2024, 1, 2), day(2024, 1, 8));
+  wider.existing = Existing::replace;
+  run_to_end(submit(wider)->job_id);
+  EXPECT_EQ(*lake_.find(lake_.keys()[0]), first);
+}
+
+TEST_F(DataProcessingServiceTest, AnItemsErrorIsCountedAndTheJobGoesOn) {
+  source_.answers[{Kind::stock, day(2024, 1, 4)}] = {
+      {Error{ErrorCode::upstream_refused, "HTTP 400 bad parameters", {}}, false, ""}};
+  source_.answers[{Kind::stock, day(2024, 1, 5)}] = {{{}, false, ohlc_csv("2024-01-05")}};
+  const auto info = run_to_end(submit(stock_ohlc(day(2024, 1, 4), day(2024, 1, 5)))->job_id);
+  EXPECT_EQ(info.status, JobStatus::completed);
+  EXPECT_EQ(info.items.failed, 1U);
+  EXPECT_EQ(info.items.succeeded, 1U);
+  EXPECT_EQ(info.completed_items(), 2U);
+  ASSERT_TRUE(info.error_message);
+  EXPECT_THAT(*info.error_message, HasSubstr("1 of 2 items failed"));
+  EXPECT_THAT(*info.error_message, HasSubstr("20240104: HTTP 400 bad parameters"));
+}
+
+TEST_F(DataProcessingServiceTest, APassingFaultIsTriedAgainAndALastingOneUsesItsAttemptsUp) {
+  const Error reset{ErrorCode::upstream_failed, "connection reset", {}};
+  source_.answers[{Kind::stock, day(2024, 1, 4)}] = {
+      {reset, false, ""}, {reset, false, ""}, {{}, false, ohlc_csv("2024-01-04")}};
+  source_.answers[{Kind::stock, day(2024, 1, 5)}] = {{reset, false, ""}};
+  const auto info = run_to_end(submit(stock_ohlc(day(2024, 1, 4), day(2024, 1, 5)))->job_id);
+  EXPECT_EQ(info.items.succeeded, 1U);
+  EXPECT_EQ(info.items.failed, 1U);
+  EXPECT_EQ(source_.calls.size(), 6U) << "three attempts each";
+}
+
+TEST_F(DataProcessingServiceTest, ADiskThatIsFullFailsTheJobWithTheReason) {
+  for (const auto date : {day(2024, 1, 4), day(2024, 1, 5)}) {
+    source_.answers[{Kind::stock, date}] = {{{}, false, ohlc_csv(to_iso_text(date))}};
+  }
+  lake_.set_hook([](sinks::MemoryStore::Step step, const ObjectKey&) {
+    sinks::MemoryStore::Fate fate;
+    if (step == sinks::MemoryStore::Step::commit) {
+      fate.failure = Error{ErrorCode::storage_full, "no space left on the lake's disk", {}};
+    }
+    return fate;
+  });
+  const auto info = run_to_end(submit(stock_ohlc(day(2024, 1, 4), day(2024, 1, 5)))->job_id);
+  EXPECT_EQ(info.status, JobStatus::failed);
+  EXPECT_THAT(info.error_message.value_or(""), HasSubstr("no space left"));
+  EXPECT_EQ(lake_.keys().size(), 0U);
+}
+
+TEST_F(DataProcessingServiceTest, AnUploadThatFailsFailsItsItem) {
+  source_.answers[{Kind::stock, day(2024, 1, 4)}] = {{{}, false, ohlc_csv("2024-01-04")}};
+  lake_.set_hook([](sinks::MemoryStore::Step step, const ObjectKey&) {
+    sinks::MemoryStore::Fate fate;
+    if (step == sinks::MemoryStore::Step::commit) {
+      fate.failure = Error{ErrorCode::storage_failed, "the bucket answered 500", {}};
+    }
+    return fate;
+  });
+  const auto info = run_to_end(submit(stock_ohlc(day(2024, 1, 4), day(2024, 1, 4)))->job_id);
+  EXPECT_EQ(info.status, JobStatus::failed);
+  EXPECT_EQ(info.items.failed, 1U);
+  EXPECT_THAT(info.error_message.value_or(""), HasSubstr("the bucket answered 500"));
+}
+
+TEST_F(DataProcessingServiceTest, WhileTheTerminalIsGoneTheJobWaitsSaysSoAndBurnsNoAttempt) {
+  source_.is_there = false;
+  source_.answers[{Kind::stock, day(2024, 1, 4)}] = {{{}, false, ohlc_csv("2024-01-04")}};
+  const auto id = submit(stock_ohlc(day(2024, 1, 4), day(2024, 1, 4)))->job_id;
+  for (int i = 0; i < 5'000 && runtime_.steady_now().time_since_epoch() < 1h; ++i) runtime_.step();
+  EXPECT_THAT(service_->waiting_for().value_or(""), HasSubstr("connection refused"));
+  EXPECT_EQ(job(id).completed_items(), 0U);
+  EXPECT_LE(source_.calls.size(), 3U);
+  source_.is_there = true;
+  const auto info = run_to_end(id);
+  EXPECT_EQ(info.items.succeeded, 1U);
+  EXPECT_EQ(service_->waiting_for(), std::nullopt);
+  EXPECT_LE(items(id)[0].attempts, 1);
+}
+
+TEST_F(DataProcessingServiceTest, AnOptionsObjectHasItsUnderlyingsRowsToo) {
+  auto request = stock_ohlc(day(2024, 1, 4), day(2024, 1, 4));
+  request.kind = Kind::option;
+  source_.answers[{Kind::option, day(2024, 1, 4)}] = {{{}, false, option_ohlc_csv("2024-01-04")}};
+  source_.answers[{Kind::stock, day(2024, 1, 4)}] = {{{}, false, ohlc_csv("2024-01-04")}};
+  const auto info = run_to_end(submit(request)->job_id);
+  EXPECT_EQ(info.rows, 2U);
+  EXPECT_EQ(source_.calls.size(), 2U);
+}
+
+TEST_F(DataProcessingServiceTest, AnUnderlyingWithoutDataOrWithoutEntitlementLeavesTheOptionAndSaysSo) {
+  auto request = stock_ohlc(day(2024, 1, 4), day(2024, 1, 5));
+  request.kind = Kind::option;
+  source_.answers[{Kind::option, day(2024, 1, 4)}] = {{{}, false, option_ohlc_csv("2024-01-04")}};
+  source_.answers[{Kind::option, day(2024, 1, 5)}] = {{{}, false, option_ohlc_csv("2024-01-05")}};
+  source_.answers[{Kind::stock, day(2024, 1, 5)}] = {
+      {Error{ErrorCode::upstream_denied, "HTTP 403", {}}, false, ""}};
+  const auto info = run_to_end(submit(request)->job_id);
+  EXPECT_EQ(info.items.succeeded, 2U);
+  EXPECT_EQ(info.rows, 2U);
+  for (const auto& item : items(info.job_id)) EXPECT_THAT(item.note, HasSubstr("underlying"));
+}
+
+TEST_F(DataProcessingServiceTest, APassingFaultOfTheUnderlyingRetriesTheWholeFetch) {
+  auto request = stock_ohlc(day(2024, 1, 4), day(2024, 1, 4));
+  request.kind = Kind::option;
+  source_.answers[{Kind::option, day(2024, 1, 4)}] = {{{}, false, option_ohlc_csv("2024-01-04")}};
+  source_.answers[{Kind::stock, day(2024, 1, 4)}] = {
+      {Error{ErrorCode::upstream_failed, "HTTP 500", {}}, false, ""},
+      {{}, false, ohlc_csv("2024-01-04")}};
+  const auto info = run_to_end(submit(request)->job_id);
+  EXPECT_EQ(info.rows, 2U);
+  EXPECT_EQ(source_.calls.size(), 4U);
+}
+
+TEST_F(DataProcessingServiceTest, AChainWithoutDataIsAFactAndItsUnderlyingIsNotAskedFor) {
+  auto request = stock_ohlc(day(2024, 1, 4), day(2024, 1, 4));
+  request.kind = Kind::option;
+  source_.answers[{Kind::stock, day(2024, 1, 4)}] = {{{}, false, ohlc_csv("2024-01-04")}};
+  const auto info = run_to_end(submit(request)->job_id);
+  EXPECT_EQ(info.status, JobStatus::completed);
+  EXPECT_EQ(info.items.no_data, 1U);
+  EXPECT_EQ(source_.calls.size(), 1U);
+  EXPECT_EQ(lake_.keys().size(), 0U);
+}
+
+TEST_F(DataProcessingServiceTest, SessionsMissingInsideAMonthAreNamedInTheItem) {
+  HistoricalRequest request{.kind = Kind::option,
+                            .root = *Symbol::parse("AAA"),
+                            .dates = {day(2024, 1, 10), day(2024, 1, 10)},
+                            .schema = Schema::eod};
+  for (unsigned number = 1; number <= 31; ++number) {
+    if (number == 17 || number == 18) continue;
+    const auto iso = to_iso_text(day(2024, 1, number));
+    auto csv = eod_csv(iso);
+    csv.insert(csv.find('\n') + 1, "AAA,2024-02-16,105.000,PUT,");
+    csv.insert(0, "symbol,expiration,strike,right,");
+    source_.answers[{Kind::option, day(2024, 1, number)}] = {{{}, false, csv}};
+  }
+  const auto info = run_to_end(submit(request)->job_id);
+  ASSERT_EQ(info.items.succeeded, 1U);
+  EXPECT_EQ(info.rows, 19U);
+  EXPECT_EQ(items(info.job_id)[0].note, "no data on 2 of 21 sessions: 20240117 20240118");
+}
+
+TEST_F(DataProcessingServiceTest, ARequestOfDaysThatHaveNotEndedIsRejectedAndSaysSo) {
+  // The world begins on Monday 2 June 2025, at half past nine in New York.
+  const auto submitted = submit(stock_ohlc(day(2025, 6, 2), day(2025, 6, 6)));
+  ASSERT_FALSE(submitted.has_value());
+  const auto* const rejection = std::get_if<Rejection>(&submitted.error());
+  ASSERT_NE(rejection, nullptr);
+  EXPECT_EQ(rejection->field, "end_date");
+  EXPECT_THAT(rejection->message, HasSubstr("20250602"));
+}
+
+TEST_F(DataProcessingServiceTest, DaysThatHaveNotEndedAreNamedBesideThoseThatHave) {
+  const auto submitted = submit(stock_ohlc(day(2025, 5, 30), day(2025, 6, 3)));
+  ASSERT_TRUE(submitted.has_value());
+  EXPECT_EQ(submitted->total_items(), 1U);
+  EXPECT_THAT(submitted->not_yet_available,
+              testing::ElementsAre(day(2025, 6, 2), day(2025, 6, 3)));
+}
+
+TEST_F(DataProcessingServiceTest, AnIntervalThatTheTerminalCannotServeIsRejectedAtSubmit) {
+  source_.refuses = "a v3 terminal does not serve an interval of 90s; it serves 1m, 5m";
+  const auto submitted = submit(stock_ohlc(day(2024, 1, 4), day(2024, 1, 4)));
+  ASSERT_FALSE(submitted.has_value());
+  EXPECT_EQ(std::get<Rejection>(submitted.error()).field, "interval");
+}
+
+TEST_F(DataProcessingServiceTest, AWeekendIsAJobThatIsCompletedAtOnce) {
+  const auto submitted = submit(stock_ohlc(day(2024, 1, 6), day(2024, 1, 7)));
+  ASSERT_TRUE(submitted.has_value());
+  EXPECT_EQ(submitted->status, JobStatus::completed);
+  EXPECT_EQ(submitted->progress_percentage(), 100.0);
+}
+
+TEST_F(DataProcessingServiceTest, CloseLeavesNothingRunningAndHandsUnfinishedFetchesBack) {
+  source_.latency = 1h;
+  const auto id = submit(stock_ohlc(day(2024, 1, 2), day(2024, 1, 31)))->job_id;
+  for (int i = 0; i < 200; ++i) runtime_.step();
+  EXPECT_EQ(job(id).status, JobStatus::running);
+  runtime_.run(service_->close());
+  closed_ = true;
+  EXPECT_EQ(job(id).items.running, 0U);
+  EXPECT_EQ(job(id).completed_items(), 0U);
+  EXPECT_FALSE(runtime_.step()) << "nothing is left to happen";
+  const auto refused = submit(stock_ohlc(day(2024, 1, 2), day(2024, 1, 31)));
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(std::get<Error>(refused.error()).code, ErrorCode::store_unavailable);
+}
+
+}  // namespace
+}  // namespace betedge::engine
