@@ -25,7 +25,8 @@ class AsioRuntime final : public Runtime {
   // nothing is left to do in the pools. An exception of the task comes out here.
   void run(Task<void> task);
 
-  // Calls `on_signal(number)` on the loop's thread for SIGTERM, SIGINT and SIGHUP, until run() ends.
+  // Calls `on_signal(number)` on the loop's thread for SIGTERM, SIGINT and SIGHUP, until run()
+  // ends.
   void handle_signals(std::function<void(int)> on_signal);
 
   struct Impl;

@@ -9,23 +9,26 @@
 #include <utility>
 #include <vector>
 
+#include "betedge/net/http_message.hpp"  // Headers
 #include "betedge/ports/bytes.hpp"
 #include "betedge/ports/runtime.hpp"
 #include "betedge/ports/task.hpp"
 
 namespace betedge::net {
 
-using Headers = std::vector<std::pair<std::string, std::string>>;
-
 struct HttpRequest {
   std::string method = "GET";
   std::string url;
   Headers headers;
-  std::string body;               // sent with Content-Length unless empty
-  // Instead of `body`: a file to send, from its beginning, `upload_bytes` long. Stays open meanwhile.
+  // Sent with its Content-Length; an empty one is said (Content-Length: 0) for POST, PUT and PATCH.
+  std::string body;
+  // Instead of `body`: a file to send, from its beginning, `upload_bytes` long. Stays open
+  // meanwhile.
   int upload_fd = -1;
   std::uint64_t upload_bytes = 0;
-  // "AWS4-HMAC-SHA256" signing (SigV4), when access_key is not empty.
+  // "AWS4-HMAC-SHA256" signing (SigV4), when access_key is not empty. The query has to be in
+  // canonical form already: sorted by name, escaped as RFC 3986 says, `name=` for a name without
+  // value.
   struct Aws {
     std::string region, access_key, secret_key;
   } aws;
@@ -53,7 +56,8 @@ class HttpClient {
  public:
   virtual ~HttpClient() = default;
   // Answers when the head is there. upstream_unavailable: nobody listens or the name is unknown;
-  // upstream_failed: reset or silence; cancelled. Every HTTP status is an answer, not an error.
+  // upstream_failed: reset or silence; cancelled; invalid_request: no http:// or https:// URL.
+  // Every HTTP status is an answer, not an error.
   virtual Task<Result<std::unique_ptr<HttpResponse>>> send(HttpRequest request,
                                                            std::stop_token stop) = 0;
 };

@@ -5,12 +5,13 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "betedge/net/http_client.hpp"  // Headers
+#include "betedge/net/http_message.hpp"  // Headers
 #include "betedge/ports/bytes.hpp"
 #include "betedge/ports/runtime.hpp"
 #include "betedge/ports/task.hpp"
@@ -21,11 +22,15 @@ namespace betedge::net {
 // Content-Length and Transfer-Encoding.
 struct ServerRequest {
   std::string method;
-  std::string path;  // percent-decoded, without the query
+  std::string path;                                        // percent-decoded, without the query
   std::vector<std::pair<std::string, std::string>> query;  // decoded, in order
   Headers headers;
   std::string body;
   std::string peer;  // "127.0.0.1:51234"
+  // Asked to stop when the peer has closed its side (the answer is sent all the same, in case it
+  // still reads), when the connection broke, and when the server has waited out its `grace`. A
+  // handler that waits long, or streams events, watches it; stop() waits for handlers.
+  std::stop_token gone;
 
   std::optional<std::string_view> header(std::string_view name) const;     // any case
   std::optional<std::string_view> parameter(std::string_view name) const;  // the first of that name
@@ -58,25 +63,35 @@ struct ServerOptions {
   std::uint16_t port = 0;  // 0 takes a free one
   std::size_t max_body_bytes = 1 << 20;
   std::size_t max_header_bytes = 16 << 10;
-  std::chrono::milliseconds header_timeout{10'000};  // a request's head must come within
-  std::chrono::milliseconds idle_timeout{75'000};    // between requests of a connection
-  std::chrono::milliseconds write_timeout{60'000};   // without a byte taken by the peer
+  // A request's head must come whole within this, and its body without a longer silence.
+  std::chrono::milliseconds header_timeout{10'000};
+  std::chrono::milliseconds idle_timeout{75'000};   // between requests of a connection
+  std::chrono::milliseconds write_timeout{60'000};  // without a byte taken by the peer
   std::size_t max_connections = 16'384;
-  // Called for what never reaches the handler: 400, 408, 413, 431, 501. The body it should have.
+  // Called for what never reaches the handler: 400, 408, 413, 417, 431, 501, 505 (http_message.hpp
+  // says when). The answer it should have; plain text unless given. 408 is for a request that has
+  // begun: a connection that is merely idle is closed without a word.
   std::function<ServerResponse(int status, std::string reason)> refusal;
 };
 
-// HTTP/1.1 on one port. Handlers run on the loop's thread; HEAD is answered as GET without the body.
-// A handler that throws is answered by `refusal(500, what)`.
+// HTTP/1.1 (and 1.0) on one port. Handlers run on the loop's thread; HEAD is answered as GET
+// without the body. Requests of one connection are answered one after the other, in order. A
+// handler that throws is answered by `refusal(500, what)`. A `next` that ends before
+// `content_length` bytes closes the connection; one that goes beyond them, or throws, resets it.
+// Timeouts are kept to within a quarter of the shortest, and half a second.
+//
+// Belongs to the loop's thread. stop() it, and await that, before dropping it.
 class HttpServer {
  public:
   virtual ~HttpServer() = default;
   virtual std::uint16_t port() const = 0;
-  // Stops accepting, lets requests in progress finish for at most `grace`, then closes. Once.
+  // Stops accepting, closes what is idle, lets requests in progress finish for at most `grace`,
+  // then asks `gone` and closes. Returns when every handler has returned. Once.
   virtual Task<void> stop(std::chrono::milliseconds grace) = 0;
 };
 
 class AsioRuntime;
+// `conflict` when the address is taken, invalid_request when it is none of this machine's.
 Result<std::unique_ptr<HttpServer>> make_http_server(AsioRuntime& runtime, ServerOptions options,
                                                      Handler handler);
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <list>
 #include <memory>
 
 #include "betedge/ports/async.hpp"
@@ -30,14 +31,19 @@ class Limiter {
   void set_limit(std::size_t limit);
   std::size_t limit() const { return limit_; }
   std::size_t in_use() const { return in_use_; }
-  std::size_t waiting() const { return waiting_; }
+  std::size_t waiting() const { return waiters_.size(); }
 
  private:
+  struct Waiter;
   void release();
-  Notify freed_;
+  // Hands free places to those who wait, in the order of their coming: nobody who comes later can
+  // take a place between its being freed and the waiter's resumption.
+  void hand_out();
+
+  Runtime& runtime_;
   std::size_t limit_;
   std::size_t in_use_ = 0;
-  std::size_t waiting_ = 0;
+  std::list<Waiter*> waiters_;
 };
 
 }  // namespace betedge::net
