@@ -96,10 +96,12 @@ Result<File> open_spool(const std::filesystem::path& folder) {
 }  // namespace
 
 Result<S3Location> parse_s3_url(std::string_view url) {
-  const auto wrong = [url](std::string_view why) {
+  // Somebody may have put a user and password into it.
+  const auto shown = url.find('@') == std::string_view::npos ? url : "the lake's URL";
+  const auto wrong = [shown](std::string_view why) {
     return fail(ErrorCode::invalid_request,
                 fmt::format("{} is not a lake in S3: {}; write s3://bucket or s3://bucket/prefix",
-                            url, why));
+                            shown, why));
   };
   constexpr std::string_view kScheme = "s3://";
   if (!url.starts_with(kScheme)) return wrong("it does not begin with s3://");
@@ -201,7 +203,6 @@ struct S3Store::Remote {
     request.upload_fd = body.file;
     request.upload_bytes = body.size;
     request.idle_timeout = settings.idle_timeout;
-    const bool is_head = request.method == "HEAD";
     BETEDGE_CO_TRY(auto response, co_await client.send(std::move(request), stop));
     Reply reply;
     reply.status = response->status();
@@ -209,9 +210,7 @@ struct S3Store::Remote {
     reply.content_range = response->header("Content-Range");
     reply.last_modified = response->header("Last-Modified");
     reply.region = response->header("x-amz-bucket-region");
-    if (!is_head) {
-      BETEDGE_CO_TRY(reply.body, co_await net::read_all(std::move(response), limit_bytes));
-    }
+    BETEDGE_CO_TRY(reply.body, co_await net::read_all(std::move(response), limit_bytes));
     co_return reply;
   }
 
