@@ -1,0 +1,195 @@
+// Random histories: whatever is asked of a store, in whatever order, its promises hold.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+
+#include "contract/job_store/contract.hpp"
+
+namespace betedge::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kLease = 10s;
+constexpr int kMaxCrashes = 4;
+
+// What has been seen so far, and must not be contradicted.
+class Witness {
+ public:
+  void saw_job(const JobInfo& now) {
+    SCOPED_TRACE("job " + now.job_id.text());
+    const auto [found, is_new] = jobs_.try_emplace(now.job_id, now);
+    auto& before = found->second;
+    EXPECT_GE(now.version, before.version);
+    if (now.version == before.version) {
+      EXPECT_EQ(now.items, before.items);
+      EXPECT_EQ(now.status, before.status);
+      EXPECT_EQ(now.updated_at, before.updated_at);
+    } else {
+      EXPECT_FALSE(has_ended(before)) << "an ended job has changed";
+      EXPECT_TRUE(now.status == before.status || may_become(before.status, now.status));
+    }
+    EXPECT_EQ(now.total_items(), before.total_items());
+    EXPECT_GE(now.completed_items(), before.completed_items());
+    EXPECT_GE(now.updated_at, before.updated_at);
+    EXPECT_EQ(has_ended(now), now.completed_items() == now.total_items());
+    EXPECT_EQ(has_ended(now), now.finished_at.has_value());
+    before = now;
+  }
+  void saw_claim(const ClaimedFetch& claim) {
+    EXPECT_GT(claim.fence, fences_[claim.fetch]) << "of fetch " << claim.fetch;
+    fences_[claim.fetch] = claim.fence;
+  }
+  // Each item's end, once and for all.
+  void saw_items(const JobInfo& job, const std::vector<ItemRecord>& items) {
+    SCOPED_TRACE("job " + job.job_id.text());
+    ItemCounts counted;
+    std::uint64_t rows = 0, bytes = 0;
+    for (const auto& item : items) {
+      ++counted.of(item.state);
+      rows += item.rows;
+      bytes += item.bytes;
+      const auto [found, is_new] = ends_.try_emplace(item.key, item.state);
+      if (core::has_ended(found->second)) EXPECT_EQ(item.state, found->second);
+      found->second = item.state;
+    }
+    EXPECT_EQ(counted, job.items) << "the counters disagree with the items";
+    EXPECT_EQ(rows, job.rows);
+    EXPECT_EQ(bytes, job.bytes);
+  }
+  static bool has_ended(const JobInfo& job) {
+    return job.status == JobStatus::completed || job.status == JobStatus::failed;
+  }
+
+ private:
+  std::map<JobId, JobInfo> jobs_;
+  std::map<FetchId, std::uint64_t> fences_;
+  std::map<ObjectKey, ItemState> ends_;
+};
+
+class Player {
+ public:
+  Player(StoreWorld& world, std::uint64_t seed) : world_(world), chance_(seed) {}
+
+  void play(int steps) {
+    for (int step = 0; step < steps && !::testing::Test::HasFailure(); ++step) {
+      one_step();
+      check();
+    }
+  }
+
+  // Everything that was begun comes to its end when somebody does the work.
+  void finish() {
+    while (!::testing::Test::HasFailure()) {
+      // The taking back is often the last that ends a job: let leases run out.
+      world_.pass(kLease + 1s);
+      take(value_of(world_, store().take_back(JobStore::Which::expired, kMaxCrashes)));
+      auto claims = value_of(world_, store().claim(100, "last", kLease)).value();
+      if (claims.fetches.empty() && !claims.next_ready_in &&
+          value_of(world_, store().active_jobs()).value().empty())
+        break;
+      for (const auto& claim : claims.fetches) {
+        witness_.saw_claim(claim);
+        EXPECT_TRUE(value_of(world_, store().complete(claim.fetch, claim.fence,
+                                                      ended(ItemState::succeeded)))
+                        .has_value());
+      }
+      check();
+    }
+    check();
+  }
+
+ private:
+  JobStore& store() { return world_.store(); }
+  std::uint64_t up_to(std::uint64_t most) { return chance_() % (most + 1); }
+
+  void take(const Result<JobInfo>& job) {
+    if (job) witness_.saw_job(*job);
+  }
+  void take(const Result<std::vector<JobInfo>>& jobs) {
+    for (const auto& job : jobs.value()) witness_.saw_job(job);
+  }
+
+  ItemState any_end() {
+    return static_cast<ItemState>(static_cast<std::uint64_t>(ItemState::succeeded) + up_to(3));
+  }
+
+  // A claim of any age; often one that is no longer held.
+  ClaimedFetch* any_claim() {
+    return claims_.empty() ? nullptr : &claims_[up_to(claims_.size() - 1)];
+  }
+
+  void one_step() {
+    const auto what = up_to(99);
+    if (what < 8) {
+      const auto number = 1 + up_to(jobs_ + 1);  // now and then one that is there
+      const bool is_new = number > jobs_;
+      if (is_new) jobs_ = number;
+      known_.insert({number, 0});
+      const auto made = value_of(world_, store().create_job(new_job(number, up_to(6))));
+      if (made) known_[number] = 1;
+      take(made);
+    } else if (what < 33) {
+      auto claims = value_of(world_, store().claim(up_to(4), "player", kLease)).value();
+      for (const auto& job : claims.changed_jobs) witness_.saw_job(job);
+      for (auto& claim : claims.fetches) {
+        witness_.saw_claim(claim);
+        claims_.push_back(std::move(claim));
+      }
+    } else if (what < 60) {
+      if (const auto* claim = any_claim())
+        take(value_of(world_,
+                      store().complete(claim->fetch, claim->fence, ended(any_end(), "broke"))));
+    } else if (what < 75) {
+      if (const auto* claim = any_claim())
+        take(value_of(world_,
+                      store().put_back(claim->fetch, claim->fence, std::chrono::seconds(up_to(20)),
+                                       up_to(1) == 1, "again")));
+    } else if (what < 82) {
+      if (const auto* claim = any_claim())
+        (void)value_of(world_, store().renew(claim->fetch, claim->fence, kLease));
+    } else if (what < 90) {
+      world_.pass(std::chrono::seconds(up_to(12)));
+    } else if (what < 96) {
+      take(value_of(world_, store().take_back(JobStore::Which::expired, kMaxCrashes)));
+    } else if (what < 98) {
+      take(value_of(world_, store().take_back(JobStore::Which::all, kMaxCrashes)));
+    } else if (jobs_ > 0) {
+      take(value_of(world_, store().fail_job(job_id(1 + up_to(jobs_ - 1)), "cannot go on")));
+    }
+  }
+
+  void check() {
+    for (const auto& [number, made] : known_) {
+      if (made == 0) continue;
+      const auto job = value_of(world_, store().get_job(job_id(number))).value();
+      ASSERT_TRUE(job.has_value()) << "a job that was acknowledged is gone";
+      witness_.saw_job(*job);
+      const auto items =
+          value_of(world_, store().list_items(job_id(number), std::nullopt, 0, 1000)).value();
+      witness_.saw_items(*job, items.items);
+    }
+  }
+
+  StoreWorld& world_;
+  std::mt19937_64 chance_;
+  Witness witness_;
+  std::vector<ClaimedFetch> claims_;
+  std::map<std::uint64_t, int> known_;
+  std::uint64_t jobs_ = 0;
+};
+
+TEST_P(JobStoreHistory, PromisesHoldWhateverIsAsked) {
+  for (std::uint64_t seed = 1; seed <= 12 && !HasFailure(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const auto world = GetParam().open(seed);
+    Player player(*world, seed);
+    player.play(250);
+    player.finish();
+  }
+}
+
+}  // namespace
+}  // namespace betedge::testing
