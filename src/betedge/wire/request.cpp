@@ -1,0 +1,418 @@
+#include "betedge/wire/request.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <variant>
+
+#include "betedge/wire/faults.hpp"
+#include "betedge/wire/python_json.hpp"
+
+namespace betedge::wire {
+namespace {
+
+using Type = PythonValue::Type;
+using std::chrono::milliseconds;
+
+constexpr std::int64_t kDayMs = 86'400'000;
+constexpr std::int64_t kOptionIntervalMs = 900'000;
+constexpr std::int64_t kStockIntervalMs = 60'000;
+// No market data is older; it bounds what a request can make us plan.
+constexpr Date kFirstDate = std::chrono::sys_days{std::chrono::year{1900} / 1 / 1};
+
+constexpr std::string_view kDatePattern = R"(^\d{8}$)";
+constexpr std::string_view kRootPattern = "^[A-Za-z0-9^][A-Za-z0-9.^-]{0,15}$";
+
+constexpr std::array<std::string_view, 10> kMembers{
+    "root",     "start_date",    "end_date",   "schema",   "data_schema",
+    "interval", "return_format", "start_time", "end_time", "force_refresh"};
+
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+std::string_view stripped(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\n\v\f\r";
+  const auto first = text.find_first_not_of(kSpace);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+}
+
+// FastAPI's rule (email.message): the part before ';', of one '/', decides; no header is JSON.
+bool is_json(std::string_view content_type) {
+  if (content_type.empty()) return true;
+  std::string type(stripped(content_type.substr(0, content_type.find(';'))));
+  std::ranges::transform(type, type.begin(), lower);
+  if (std::ranges::count(type, '/') != 1 || !type.starts_with("application/")) return false;
+  return type == "application/json" || type.ends_with("+json");
+}
+
+// What pydantic's lax mode makes of a value for an `int`: the number, or the fault's type and text.
+// Beyond 64 bits a number is the nearest that fits: it is refused by a bound either way.
+struct NoInteger {
+  std::string_view type;
+  std::string_view message;
+};
+using Integer = std::variant<std::int64_t, NoInteger>;
+
+constexpr NoInteger kNotParsed{
+    "int_parsing", "Input should be a valid integer, unable to parse string as an integer"};
+constexpr NoInteger kTooLong{"int_parsing_size",
+                             "Unable to parse input string as an integer, exceeded maximum size"};
+
+std::int64_t nearest(std::string_view digits, bool is_negative) {
+  std::int64_t value = 0;
+  const std::string signed_digits = (is_negative ? "-" : "") + std::string(digits);
+  const auto [end, error] =
+      std::from_chars(signed_digits.data(), signed_digits.data() + signed_digits.size(), value);
+  if (error == std::errc::result_out_of_range)
+    return is_negative ? std::numeric_limits<std::int64_t>::min()
+                       : std::numeric_limits<std::int64_t>::max();
+  return value;
+}
+
+// "+1_000.00": space around, a sign, single underscores between digits, zeros behind a point.
+Integer integer_from_text(std::string_view text) {
+  constexpr std::size_t kLongest = 4300;
+  if (text.size() > kLongest) return kTooLong;
+  text = stripped(text);
+  const bool is_negative = text.starts_with('-');
+  if (is_negative || text.starts_with('+')) text.remove_prefix(1);
+  const auto point = text.find('.');
+  if (point != std::string_view::npos) {
+    const auto decimals = text.substr(point + 1);
+    if (decimals.empty() || decimals.find_first_not_of('0') != std::string_view::npos)
+      return kNotParsed;
+    text = text.substr(0, point);
+  }
+  std::string digits;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (is_digit(text[i]))
+      digits += text[i];
+    else if (text[i] != '_' || i == 0 || !is_digit(text[i - 1]) || i + 1 == text.size())
+      return kNotParsed;
+  }
+  if (digits.empty()) return kNotParsed;
+  return nearest(digits, is_negative);
+}
+
+Integer integer_from(const PythonValue& value) {
+  constexpr double kBeyond = 0x1p63;
+  switch (value.type) {
+    case Type::boolean: return value.boolean ? 1 : 0;
+    case Type::integer: {
+      const bool is_negative = value.text.starts_with('-');
+      return nearest(std::string_view(value.text).substr(is_negative ? 1 : 0), is_negative);
+    }
+    case Type::real:
+      if (!std::isfinite(value.real))
+        return NoInteger{"finite_number", "Input should be a finite number"};
+      if (std::trunc(value.real) != value.real)
+        return NoInteger{"int_from_float",
+                         "Input should be a valid integer, got a number with a fractional part"};
+      if (value.real <= -kBeyond || value.real >= kBeyond) return kTooLong;
+      return static_cast<std::int64_t>(value.real);
+    case Type::text: return integer_from_text(value.text);
+    case Type::null:
+    case Type::array:
+    case Type::object: return NoInteger{"int_type", "Input should be a valid integer"};
+  }
+  std::unreachable();
+}
+
+// pydantic's lax mode for a `bool`; or the fault's type.
+std::variant<bool, std::string_view> boolean_from(const PythonValue& value) {
+  constexpr std::string_view kParsing = "bool_parsing", kType = "bool_type";
+  switch (value.type) {
+    case Type::boolean: return value.boolean;
+    case Type::integer:
+      if (value.text == "0" || value.text == "1") return value.text == "1";
+      return value.text.size() < 19 ? kParsing : kType;
+    case Type::real:
+      if (value.real == 0 || value.real == 1) return value.real == 1;
+      return std::trunc(value.real) == value.real && std::abs(value.real) < 0x1p63 ? kParsing
+                                                                                   : kType;
+    case Type::text: {
+      std::string text = value.text;
+      std::ranges::transform(text, text.begin(), lower);
+      for (const std::string_view yes : {"1", "on", "t", "true", "y", "yes"})
+        if (text == yes) return true;
+      for (const std::string_view no : {"0", "off", "f", "false", "n", "no"})
+        if (text == no) return false;
+      return kParsing;
+    }
+    case Type::null:
+    case Type::array:
+    case Type::object: return kType;
+  }
+  std::unreachable();
+}
+
+// Reads the members in the order in which the original's model has them, which is the order of its
+// faults. A member that is absent leaves its default.
+class Form {
+ public:
+  explicit Form(const PythonValue& body) : body_(body) {}
+
+  std::expected<ParsedRequest, Refusal> read(Kind kind, Existing existing) {
+    const auto root = read_root();
+    const auto first = read_date("start_date", std::nullopt);
+    const auto last = read_date("end_date", first);
+    const auto schema = read_schema();
+    const auto interval =
+        read_interval(kind, schema == Schema::eod ? Interval::ignored : Interval::needed);
+    const auto format = read_format();
+    const Window window = read_window();
+    const auto replaces = read_force_refresh(existing);
+    if (!faults_.empty()) return std::unexpected(faults_.refusal());
+
+    HistoricalRequest request{.kind = kind,
+                              .root = *root,
+                              .dates = {*first, *last},
+                              .schema = *schema,
+                              .interval = interval,
+                              .window = window,
+                              .format = *format,
+                              .existing = replaces};
+    if (request.schema == Schema::eod) {
+      request.interval = milliseconds{0};
+      request.window = {};
+    }
+    return ParsedRequest{std::move(request), warnings(*schema)};
+  }
+
+ private:
+  enum class Interval : std::uint8_t { needed, ignored };
+
+  void fault(std::string_view type, std::string_view name, std::string_view message,
+             const PythonValue& value, std::string_view context = {}) {
+    faults_.add(type, {"body", name}, message, to_python_json(value), context);
+  }
+  void value_error(std::string_view name, std::string_view message, const PythonValue& value) {
+    faults_.value_error({"body", name}, message, to_python_json(value));
+  }
+  void pattern_fault(std::string_view name, std::string_view pattern, const PythonValue& value) {
+    fault("string_pattern_mismatch", name, fmt::format("String should match pattern '{}'", pattern),
+          value, fmt::format(R"({{"pattern":{}}})", wire::quoted(pattern)));
+  }
+
+  // nullptr, with a fault, when the member is absent.
+  const PythonValue* required(std::string_view name) {
+    const PythonValue* value = body_.find(name);
+    if (value == nullptr) fault("missing", name, "Field required", body_);
+    return value;
+  }
+
+  bool is_text(std::string_view name, const PythonValue& value) {
+    if (value.type == Type::text) return true;
+    fault("string_type", name, "Input should be a valid string", value);
+    return false;
+  }
+
+  std::optional<Symbol> read_root() {
+    const PythonValue* value = required("root");
+    if (value == nullptr || !is_text("root", *value)) return std::nullopt;
+    auto root = Symbol::parse(value->text);
+    if (!root) pattern_fault("root", kRootPattern, *value);
+    return root;
+  }
+
+  // `not_before`: start_date, when this is end_date and start_date has no fault.
+  std::optional<Date> read_date(std::string_view name, std::optional<Date> not_before) {
+    const PythonValue* value = required(name);
+    if (value == nullptr || !is_text(name, *value)) return std::nullopt;
+    if (value->text.size() != 8 || !std::ranges::all_of(value->text, is_digit)) {
+      pattern_fault(name, kDatePattern, *value);
+      return std::nullopt;
+    }
+    const auto date = parse_yyyymmdd(value->text);
+    if (!date) {
+      value_error(name,
+                  fmt::format("Invalid date format: {}. Expected YYYYMMDD format", value->text),
+                  *value);
+      return std::nullopt;
+    }
+    if (not_before && *date < *not_before) {
+      value_error(name, "end_date must be >= start_date", *value);
+      return std::nullopt;
+    }
+    if (*date < kFirstDate) {
+      value_error(name, fmt::format("{} must be {} or later", name, to_yyyymmdd_text(kFirstDate)),
+                  *value);
+      return std::nullopt;
+    }
+    return date;
+  }
+
+  std::optional<Schema> read_schema() {
+    const std::string_view name = body_.find("schema") != nullptr ? "schema" : "data_schema";
+    const PythonValue* value = body_.find(name);
+    if (value == nullptr) return Schema::quote;
+    if (!is_text(name, *value)) return std::nullopt;
+    const auto schema = parse_schema(value->text);
+    if (!schema)
+      value_error(name,
+                  fmt::format("{} must be 'quote', 'ohlc', or 'eod', got '{}'", name, value->text),
+                  *value);
+    return schema;
+  }
+
+  // The number when there is one without a fault. A bound that is broken is told with the value as
+  // it was sent.
+  std::optional<std::int64_t> read_integer(std::string_view name, const PythonValue& value,
+                                           std::optional<std::int64_t> at_most) {
+    const Integer read = integer_from(value);
+    if (const auto* no_integer = std::get_if<NoInteger>(&read)) {
+      fault(no_integer->type, name, no_integer->message, value);
+      return std::nullopt;
+    }
+    const std::int64_t number = std::get<std::int64_t>(read);
+    if (number < 0) {
+      fault("greater_than_equal", name, "Input should be greater than or equal to 0", value,
+            R"({"ge":0})");
+      return std::nullopt;
+    }
+    if (at_most && number > *at_most) {
+      fault("less_than_equal", name,
+            fmt::format("Input should be less than or equal to {}", *at_most), value,
+            fmt::format(R"({{"le":{}}})", *at_most));
+      return std::nullopt;
+    }
+    return number;
+  }
+
+  milliseconds read_interval(Kind kind, Interval use) {
+    const milliseconds usual{kind == Kind::option ? kOptionIntervalMs : kStockIntervalMs};
+    const PythonValue* value = body_.find("interval");
+    if (value == nullptr) return usual;
+    const bool is_needed = use == Interval::needed;
+    const auto number =
+        read_integer("interval", *value, is_needed ? std::optional(kDayMs) : std::nullopt);
+    if (!number) return usual;
+    if (is_needed && *number < kShortestInterval.count())
+      // Told by a model of the original's that got the number already converted: `true` is 1 here.
+      faults_.value_error(
+          {"body", "interval"},
+          fmt::format("Intervals under 60000ms (1 minute) are not officially supported, got {}",
+                      *number),
+          std::to_string(*number));
+    return milliseconds{*number};
+  }
+
+  std::optional<FileFormat> read_format() {
+    constexpr std::string_view kName = "return_format";
+    const PythonValue* value = body_.find(kName);
+    if (value == nullptr) return FileFormat::parquet;
+    if (!is_text(kName, *value)) return std::nullopt;
+    const auto format = parse_file_format(value->text);
+    if (!format)
+      value_error(kName,
+                  fmt::format("return_format must be 'parquet' or 'ipc', got '{}'", value->text),
+                  *value);
+    return format;
+  }
+
+  std::optional<milliseconds> read_time(std::string_view name) {
+    const PythonValue* value = body_.find(name);
+    if (value == nullptr || value->type == Type::null) return std::nullopt;
+    const auto number = read_integer(name, *value, kDayMs);
+    if (!number) return std::nullopt;
+    return milliseconds{*number};
+  }
+
+  Window read_window() {
+    const auto start = read_time("start_time");
+    const auto end = read_time("end_time");
+    if (start && end && *end < *start)
+      value_error("end_time", "end_time must be >= start_time", *body_.find("end_time"));
+    return {start, end};
+  }
+
+  Existing read_force_refresh(Existing otherwise) {
+    constexpr std::string_view kName = "force_refresh";
+    const PythonValue* value = body_.find(kName);
+    if (value == nullptr) return otherwise;
+    const auto read = boolean_from(*value);
+    if (const auto* type = std::get_if<std::string_view>(&read)) {
+      fault(*type, kName,
+            *type == "bool_parsing" ? "Input should be a valid boolean, unable to interpret input"
+                                    : "Input should be a valid boolean",
+            *value);
+      return otherwise;
+    }
+    return std::get<bool>(read) ? Existing::replace : Existing::keep;
+  }
+
+  std::vector<std::string> warnings(Schema schema) const {
+    std::vector<std::string> list;
+    for (const PythonMember& sent : body_.members)
+      if (std::ranges::find(kMembers, sent.name) == kMembers.end())
+        list.push_back(fmt::format("unknown member '{}' ignored", sent.name));
+    if (body_.find("schema") != nullptr && body_.find("data_schema") != nullptr)
+      list.emplace_back("member 'data_schema' ignored, since 'schema' is given");
+    if (schema == Schema::eod)
+      for (const std::string_view name : {"start_time", "end_time"})
+        if (const auto* value = body_.find(name); value != nullptr && value->type != Type::null)
+          list.push_back(fmt::format("member '{}' ignored, since schema 'eod' has no times", name));
+    return list;
+  }
+
+  const PythonValue& body_;
+  Faults faults_;
+};
+
+Refusal cannot_be_read() {
+  return {400, detail_json("There was an error parsing the body")};
+}
+
+Refusal body_fault(std::string_view type, std::string_view message, const PythonValue& value) {
+  Faults faults;
+  faults.add(type, {"body"}, message, to_python_json(value));
+  return faults.refusal();
+}
+
+Refusal not_json(const PythonJsonFault& fault) {
+  return {422, fmt::format(R"({{"detail":[{{"type":"json_invalid","loc":["body",{}],)"
+                           R"("msg":"JSON decode error","input":{{}},"ctx":{{"error":{}}}}}]}})",
+                           fault.position, wire::quoted(fault.message))};
+}
+
+}  // namespace
+
+std::expected<ParsedRequest, Refusal> parse_historical_request(Kind kind,
+                                                               std::string_view content_type,
+                                                               std::string_view body,
+                                                               Existing existing) {
+  PythonValue value;
+  if (!body.empty() && is_json(content_type)) {
+    auto parsed = parse_python_json(body);
+    if (!parsed) {
+      switch (parsed.error().type) {
+        case PythonJsonFault::Type::syntax: return std::unexpected(not_json(parsed.error()));
+        case PythonJsonFault::Type::unreadable: return std::unexpected(cannot_be_read());
+      }
+    }
+    value = *std::move(parsed);
+  } else if (!body.empty()) {
+    if (!is_utf8(body)) return std::unexpected(cannot_be_read());
+    value.type = Type::text;
+    value.text = body;
+  }
+  if (value.type == Type::null)
+    return std::unexpected(body_fault("missing", "Field required", value));
+  if (value.type != Type::object)
+    return std::unexpected(
+        body_fault("model_attributes_type",
+                   "Input should be a valid dictionary or object to extract fields from", value));
+  return Form(value).read(kind, existing);
+}
+
+}  // namespace betedge::wire
