@@ -1,7 +1,8 @@
 // Our side of `make bench` (bench/run.py has the peer's, and drives both):
 //
-//   betedge_bench render FORM INTERVAL_MS FILE   a day of AAPL option quotes, as the simulator sends it
-//   betedge_bench encode FORM INTERVAL_MS FILE   that file through the encoder; prints seconds, rows and
+//   betedge_bench render FORM INTERVAL_MS FILE   a day of AAPL option quotes, as the simulator
+//   sends it betedge_bench encode FORM INTERVAL_MS FILE   that file through the encoder; prints
+//   seconds, rows and
 //                                                bytes out, on one thread, from memory to memory
 
 #include <charconv>
@@ -26,7 +27,8 @@ namespace betedge {
 namespace {
 
 constexpr Date kDay{std::chrono::year{2024} / 1 / 16};
-constexpr std::size_t kPieceBytes = std::size_t{256} << 10;  // about what comes off a socket at once
+constexpr std::size_t kPieceBytes = std::size_t{256}
+                                    << 10;  // about what comes off a socket at once
 
 struct Form {
   std::string_view name;
@@ -39,16 +41,18 @@ constexpr Form kForms[] = {{"v3_csv", sim::Form::v3_csv, WireFormat::v3_csv},
 
 Result<void> render(const Form& form, std::uint32_t interval_ms, const std::string& path) {
   const sim::Market market{{}};
-  const sim::Query query{.kind = Kind::option,
-                         .schema = Schema::quote,
-                         .symbol = "AAPL",
-                         .dates = {kDay, kDay},
-                         .interval_ms = interval_ms};
+  sim::Query query;
+  query.kind = Kind::option;
+  query.schema = Schema::quote;
+  query.symbol = "AAPL";
+  query.dates = {kDay, kDay};
+  query.interval_ms = interval_ms;
   sim::RenderOptions options;
   options.page_rows = SIZE_MAX;
   BETEDGE_TRY(const auto rendered, sim::render(market, query, form.sent, options));
   std::ofstream file(path, std::ios::binary);
-  if (form.sent == sim::Form::v2_json) file << sim::v2_json_header(query.kind, query.schema, "null");
+  if (form.sent == sim::Form::v2_json)
+    file << sim::v2_json_header(query.kind, query.schema, "null");
   file << rendered.page(0);
   if (!file.flush()) return fail(ErrorCode::storage_failed, "cannot write " + path);
   return {};
@@ -74,10 +78,12 @@ Result<void> encode(const Form& form, std::uint32_t interval_ms, const std::stri
 
   const auto start = std::chrono::steady_clock::now();
   std::size_t output_bytes = 0;
-  BETEDGE_TRY(const auto encoder, columnar::ObjectEncoder::open({.request = request,
-                                                                .key = object_key(request, kDay),
-                                                                .covers = {kDay, kDay},
-                                                                .source = "thetadata"}));
+  const columnar::ObjectSpec spec{.request = request,
+                                  .key = object_key(request, kDay),
+                                  .covers = {kDay, kDay},
+                                  .source = "thetadata",
+                                  .request_json = "{}"};
+  BETEDGE_TRY(const auto encoder, columnar::ObjectEncoder::open(spec));
   BETEDGE_TRY_VOID(encoder->begin_answer(call, form.read));
   BETEDGE_TRY_VOID(encoder->begin_document());
   for (std::string_view left = input; !left.empty();) {
