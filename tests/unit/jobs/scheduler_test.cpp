@@ -1,0 +1,713 @@
+#include "betedge/jobs/scheduler.hpp"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <map>
+#include <stdexcept>
+
+#include "betedge/jobs/sqlite_store.hpp"
+#include "contract/job_store/contract.hpp"
+
+namespace betedge::jobs {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using testing::ended;
+using ::testing::HasSubstr;
+using testing::job_id;
+using testing::new_job;
+
+class RecordingLog final : public Log {
+ public:
+  using Fields = std::map<std::string, std::string, std::less<>>;
+  void event(Level /*level*/, std::string_view name, std::initializer_list<Field> fields) override {
+    auto& entry = events.emplace_back(std::string(name), Fields{});
+    for (const auto& field : fields) entry.second.emplace(field.name, field.value);
+  }
+  std::size_t count(std::string_view name) const { return all(name).size(); }
+  std::vector<Fields> all(std::string_view name) const {
+    std::vector<Fields> found;
+    for (const auto& [event, fields] : events)
+      if (event == name) found.push_back(fields);
+    return found;
+  }
+
+  std::vector<std::pair<std::string, Fields>> events;
+};
+
+// A store that can be out. `answer_lost`: it does what it is asked, and then says it is out.
+class FlakyStore final : public JobStore {
+ public:
+  explicit FlakyStore(JobStore& store) : store_(store) {}
+
+  Task<Result<JobInfo>> create_job(NewJob job) override {
+    return through(store_.create_job(std::move(job)));
+  }
+  Task<Result<Claims>> claim(std::size_t max, std::string owner,
+                             std::chrono::milliseconds lease) override {
+    return through(store_.claim(max, std::move(owner), lease));
+  }
+  Task<Result<void>> renew(FetchId fetch, std::uint64_t fence,
+                           std::chrono::milliseconds lease) override {
+    return through(store_.renew(fetch, fence, lease));
+  }
+  Task<Result<JobInfo>> complete(FetchId fetch, std::uint64_t fence,
+                                 FetchOutcome outcome) override {
+    return through(store_.complete(fetch, fence, std::move(outcome)));
+  }
+  Task<Result<JobInfo>> put_back(FetchId fetch, std::uint64_t fence,
+                                 std::chrono::milliseconds delay, bool counts_attempt,
+                                 std::string error) override {
+    return through(store_.put_back(fetch, fence, delay, counts_attempt, std::move(error)));
+  }
+  Task<Result<JobInfo>> fail_job(JobId job, std::string error) override {
+    return through(store_.fail_job(job, std::move(error)));
+  }
+  Task<Result<std::vector<JobInfo>>> take_back(Which which, int max_crashes) override {
+    return through(store_.take_back(which, max_crashes));
+  }
+  Task<Result<std::optional<JobInfo>>> get_job(JobId job) override {
+    return through(store_.get_job(job));
+  }
+  Task<Result<std::vector<JobInfo>>> list_jobs(std::optional<JobStatus> status,
+                                               std::optional<std::size_t> limit) override {
+    return through(store_.list_jobs(status, limit));
+  }
+  Task<Result<std::vector<JobInfo>>> active_jobs() override {
+    return through(store_.active_jobs());
+  }
+  Task<Result<ItemPage>> list_items(JobId job, std::optional<ItemState> state,
+                                    std::uint32_t from_seq, std::size_t limit) override {
+    return through(store_.list_items(job, state, from_seq, limit));
+  }
+  Task<Result<std::optional<ObjectRecord>>> find_object(ObjectKey key) override {
+    return through(store_.find_object(std::move(key)));
+  }
+
+  bool out = false;
+  int answers_to_lose = 0;
+  int calls = 0;
+
+ private:
+  template <class T>
+  Task<Result<T>> through(Task<Result<T>> call) {
+    ++calls;
+    if (out) co_return fail(ErrorCode::store_unavailable, "job store: disk I/O error");
+    auto owned = std::move(call);
+    auto answer = co_await std::move(owned);
+    if (answers_to_lose > 0 && answer.has_value()) {
+      --answers_to_lose;
+      co_return fail(ErrorCode::store_unavailable, "job store: the answer was lost");
+    }
+    co_return answer;
+  }
+
+  JobStore& store_;
+};
+
+// What a fetch does, told by the test.
+struct Doing {
+  std::chrono::milliseconds takes{100};
+  FetchResult result = ended(ItemState::succeeded);
+  bool throws = false;
+};
+
+Error error_of(ErrorCode code, std::string message, std::chrono::milliseconds retry_after = {}) {
+  return {code, std::move(message), retry_after};
+}
+
+// The engine's place, taken by a script.
+class Fetches {
+ public:
+  struct Start {
+    ObjectKey key;
+    SteadyTime at;
+    std::uint64_t fence;
+  };
+  explicit Fetches(Runtime& runtime) : runtime_(runtime) {}
+
+  Task<FetchResult> run(ClaimedFetch claim, std::stop_token stop) {
+    starts.push_back({claim.key, runtime_.steady_now(), claim.fence});
+    most_at_once = std::max(most_at_once, ++at_once);
+    const auto doing = script(claim);
+    const bool slept = co_await sleep_for(runtime_, doing.takes, stop);
+    --at_once;
+    if (!slept) {
+      ++stopped;
+      co_return fail(ErrorCode::cancelled, "asked to stop");
+    }
+    if (doing.throws) throw std::runtime_error("the decoder tripped");
+    co_return doing.result;
+  }
+
+  // When the fetch of this key was started, time by time, from the first on.
+  std::vector<std::chrono::milliseconds> times(const ObjectKey& key) const {
+    std::vector<std::chrono::milliseconds> found;
+    std::optional<SteadyTime> first;
+    for (const auto& start : starts) {
+      if (start.key != key) continue;
+      if (!first) first = start.at;
+      found.push_back(std::chrono::duration_cast<std::chrono::milliseconds>(start.at - *first));
+    }
+    return found;
+  }
+
+  std::function<Doing(const ClaimedFetch&)> script = [](const ClaimedFetch&) { return Doing{}; };
+  std::vector<Start> starts;
+  int at_once = 0, most_at_once = 0, stopped = 0;
+
+ private:
+  Runtime& runtime_;
+};
+
+class SchedulerTest : public ::testing::TestWithParam<std::uint64_t> {
+ public:  // for the scenarios, which are coroutines beside it
+  SchedulerTest() {
+    options_.concurrency = 4;
+    options_.lease = 60s;
+    make_scheduler();
+  }
+
+  void make_scheduler() {
+    tracker_.emplace(&store_);
+    scheduler_.emplace(Scheduler::Ports{runtime_, store_, *tracker_, log_}, options_,
+                       [this](ClaimedFetch claim, std::stop_token stop) {
+                         return fetches_.run(std::move(claim), std::move(stop));
+                       });
+  }
+
+  // As the front door does.
+  Task<void> submit(std::uint64_t number, std::size_t items) {
+    auto job = co_await file_->create_job(new_job(number, items));
+    tracker_->apply(job.value()).value();
+    scheduler_->wake();
+  }
+  Task<void> sleep(std::chrono::milliseconds time) { co_await sleep_for(runtime_, time); }
+  bool has_ended(std::uint64_t number) const {
+    const auto* job = tracker_->find(job_id(number));
+    return job->status == JobStatus::completed || job->status == JobStatus::failed;
+  }
+  Task<void> end_of(std::uint64_t number) {
+    while (!has_ended(number)) co_await sleep(10ms);
+  }
+  // A job from its submission to its end.
+  Task<void> whole(std::uint64_t number, std::size_t items) {
+    (co_await scheduler_->start()).value();
+    co_await submit(number, items);
+    co_await end_of(number);
+    co_await scheduler_->stop(10s);
+  }
+
+  const JobInfo& job(std::uint64_t number) const { return *tracker_->find(job_id(number)); }
+  std::vector<ItemRecord> items(std::uint64_t number) {
+    std::optional<Result<ItemPage>> page;
+    runtime_.run(
+        testing::keep_value(file_->list_items(job_id(number), std::nullopt, 0, 10'000), page));
+    return page->value().items;
+  }
+  SteadyTime now() const { return runtime_.steady_now(); }
+
+  testing::VirtualRuntime runtime_{GetParam()};
+  std::unique_ptr<JobStore> file_ = open_sqlite_store(runtime_, ":memory:").value();
+  FlakyStore store_{*file_};
+  RecordingLog log_;
+  Fetches fetches_{runtime_};
+  SchedulerOptions options_;
+  std::optional<JobTracker> tracker_;
+  std::optional<Scheduler> scheduler_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Worlds, SchedulerTest, ::testing::Range<std::uint64_t>(1, 6));
+
+// --- SEED.md: background tasks
+// ------------------------------------------------------------------------
+
+TEST_P(SchedulerTest, BackgroundTaskIsCreatedRunsAndLeavesItsScope) {
+  const auto scenario = [](SchedulerTest& t) -> Task<void> {
+    (co_await t.scheduler_->start()).value();
+    EXPECT_EQ(t.scheduler_->running(), 0u);
+    co_await t.submit(1, 1);
+    co_await t.sleep(50ms);
+    EXPECT_EQ(t.scheduler_->running(), 1u);
+    EXPECT_EQ(t.job(1).status, JobStatus::running);
+    co_await t.end_of(1);
+    EXPECT_EQ(t.scheduler_->running(), 0u);
+    co_await t.scheduler_->stop(10s);
+  };
+  runtime_.run(scenario(*this));
+  EXPECT_EQ(job(1).status, JobStatus::completed);
+  EXPECT_EQ(fetches_.starts.size(), 1u);
+}
+
+TEST_P(SchedulerTest, CloseLeavesNone) {
+  const auto scenario = [](SchedulerTest& t) -> Task<void> {
+    (co_await t.scheduler_->start()).value();
+    co_await t.submit(1, 20);
+    co_await t.sleep(150ms);
+    EXPECT_GT(t.scheduler_->running(), 0u);
+    co_await t.scheduler_->stop(0ms);
+    EXPECT_EQ(t.scheduler_->running(), 0u);
+    EXPECT_EQ(t.fetches_.at_once, 0);
+  };
+  runtime_.run(scenario(*this));
+  EXPECT_FALSE(runtime_.step()) << "something is left to happen";
+}
+
+TEST_P(SchedulerTest, AJobIsTrackedFromItsStartToItsEnd) {
+  runtime_.run(whole(1, 21));
+  EXPECT_EQ(job(1).status, JobStatus::completed);
+  EXPECT_EQ(job(1).items, (ItemCounts{.succeeded = 21}));
+  EXPECT_EQ(job(1).rows, 210u);
+  EXPECT_EQ(log_.count("job_started"), 1u);
+  EXPECT_EQ(log_.count("item_done"), 21u);
+  ASSERT_EQ(log_.count("job_completed"), 1u);
+  const auto done = log_.all("item_done")[0];
+  EXPECT_EQ(done.at("job"), job_id(1).text());
+  EXPECT_EQ(done.at("item"), "lake/1/0");
+  EXPECT_EQ(done.at("attempt"), "1");
+  EXPECT_EQ(done.at("rows"), "10");
+  EXPECT_EQ(done.at("bytes"), "1000");
+  const auto completed = log_.all("job_completed")[0];
+  EXPECT_EQ(completed.at("items"), "21");
+  EXPECT_EQ(completed.at("succeeded"), "21");
+  EXPECT_EQ(completed.at("error"), "");
+}
+
+// --- SEED.md: error handling
+// --------------------------------------------------------------------------
+
+TEST_P(SchedulerTest, AnItemsErrorIsCountedAndTheJobGoesOn) {
+  fetches_.script = [](const ClaimedFetch& claim) {
+    Doing doing;
+    if (claim.seq == 1)
+      doing.result = std::unexpected(error_of(ErrorCode::upstream_refused, "400"));
+    if (claim.seq == 2) doing.throws = true;
+    if (claim.seq == 3) doing.result = ended(ItemState::no_data);
+    if (claim.seq == 4) doing.result = ended(ItemState::skipped);
+    return doing;
+  };
+  runtime_.run(whole(1, 6));
+  EXPECT_EQ(job(1).status, JobStatus::completed);
+  EXPECT_EQ(job(1).items, (ItemCounts{.succeeded = 2, .skipped = 1, .no_data = 1, .failed = 2}));
+  EXPECT_EQ(job(1).error_message,
+            "2 of 6 items failed, see /jobs/" + job_id(1).text() + "/items?state=failed: 1: 400");
+  EXPECT_EQ(items(1)[1].error, "400");
+  EXPECT_EQ(items(1)[2].error, "internal: the decoder tripped");
+  EXPECT_EQ(items(1)[1].attempts, 1);
+  EXPECT_EQ(log_.count("item_done"), 2u);
+  EXPECT_EQ(log_.count("item_skipped"), 1u);
+  EXPECT_EQ(log_.count("item_no_data"), 1u);
+  EXPECT_EQ(log_.count("item_failed"), 2u);
+  EXPECT_EQ(log_.count("job_completed"), 1u);
+}
+
+TEST_P(SchedulerTest, AJobsErrorMarksItFailed) {
+  fetches_.script = [](const ClaimedFetch& claim) {
+    Doing doing{.takes = claim.seq == 1 ? 50ms : 1000ms};
+    if (claim.seq == 1)
+      doing.result = std::unexpected(error_of(ErrorCode::storage_full, "no space left"));
+    return doing;
+  };
+  runtime_.run(whole(1, 30));
+  EXPECT_EQ(job(1).status, JobStatus::failed);
+  EXPECT_EQ(job(1).error_message, "no space left");
+  EXPECT_EQ(job(1).items, (ItemCounts{.failed = 30}));
+  EXPECT_EQ(fetches_.starts.size(), 4u);
+  EXPECT_EQ(fetches_.stopped, 3) << "what ran for the failed job is asked to stop";
+  ASSERT_EQ(log_.count("job_failed"), 1u);
+  EXPECT_EQ(log_.all("job_failed")[0].at("error"), "no space left");
+}
+
+TEST_P(SchedulerTest, AJobOfWhichNothingCameFails) {
+  fetches_.script = [](const ClaimedFetch&) {
+    return Doing{.result = std::unexpected(error_of(ErrorCode::upstream_denied, "403"))};
+  };
+  runtime_.run(whole(1, 3));
+  EXPECT_EQ(job(1).status, JobStatus::failed);
+  EXPECT_EQ(job(1).error_message, "3 of 3 items failed: 0: 403");
+}
+
+// --- Fairness and limits
+// --------------------------------------------------------------------------------
+
+TEST_P(SchedulerTest, AJobOfOneDayDoesNotWaitForOneOfAYear) {
+  const auto scenario = [](SchedulerTest& t) -> Task<void> {
+    (co_await t.scheduler_->start()).value();
+    co_await t.submit(1, 252);
+    co_await t.sleep(1s);
+    const auto submitted = t.now();
+    co_await t.submit(2, 1);
+    co_await t.end_of(2);
+    EXPECT_LT(t.now() - submitted, 250ms);  // a slot that frees, and its own 100 ms
+    EXPECT_FALSE(t.has_ended(1));
+    co_await t.end_of(1);
+    co_await t.scheduler_->stop(10s);
+  };
+  runtime_.run(scenario(*this));
+  std::vector<ObjectKey> order;
+  for (const auto& start : fetches_.starts)
+    if (start.key != testing::key_of(2, 0)) order.push_back(start.key);
+  std::vector<ObjectKey> by_date;
+  for (std::size_t seq = 0; seq < 252; ++seq) by_date.push_back(testing::key_of(1, seq));
+  EXPECT_EQ(order, by_date);
+}
+
+TEST_P(SchedulerTest, TheLimitIsUsedAndNeverExceeded) {
+  const auto scenario = [](SchedulerTest& t) -> Task<void> {
+    (co_await t.scheduler_->start()).value();
+    co_await t.submit(1, 40);
+    co_await t.submit(2, 40);
+    co_await t.sleep(500ms);
+    EXPECT_EQ(t.fetches_.most_at_once, 4);
+    t.scheduler_->set_concurrency(7);
+    co_await t.sleep(500ms);
+    EXPECT_EQ(t.fetches_.most_at_once, 7);
+    t.scheduler_->set_concurrency(2);
+    co_await t.sleep(300ms);
+    t.fetches_.most_at_once = 0;
+    co_await t.end_of(1);
+    co_await t.end_of(2);
+    EXPECT_EQ(t.fetches_.most_at_once, 2);
+    co_await t.scheduler_->stop(10s);
+  };
+  runtime_.run(scenario(*this));
+}
+
+// --- Retries
+// ----------------------------------------------------------------------------------------------
+
+TEST_P(SchedulerTest, APassingFaultIsTriedAgainAtGrowingDistancesAndThenFails) {
+  fetches_.script = [](const ClaimedFetch&) {
+    return Doing{.takes = 0ms,
+                 .result = std::unexpected(error_of(ErrorCode::upstream_failed, "HTTP 500"))};
+  };
+  runtime_.run(whole(1, 1));
+  const auto times = fetches_.times(testing::key_of(1, 0));
+  ASSERT_EQ(times.size(), 4u);
+  constexpr auto kStore = 20ms;  // what the store's calls take in this world
+  auto ceiling = options_.retry.first_delay;
+  for (std::size_t attempt = 1; attempt < times.size(); ++attempt, ceiling *= 2) {
+    EXPECT_GE(times[attempt] - times[attempt - 1], ceiling / 2);
+    EXPECT_LE(times[attempt] - times[attempt - 1], ceiling + kStore);
+  }
+  EXPECT_EQ(items(1)[0].attempts, 4);
+  EXPECT_EQ(items(1)[0].error, "HTTP 500");
+  EXPECT_EQ(log_.count("item_retry"), 3u);
+  EXPECT_EQ(log_.all("item_retry")[1].at("attempt"), "2");
+  EXPECT_EQ(log_.count("item_failed"), 1u);
+}
+
+TEST_P(SchedulerTest, WhatTheOtherSideAskedUsToWaitIsWaited) {
+  fetches_.script = [](const ClaimedFetch& claim) {
+    Doing doing{.takes = 0ms};
+    if (claim.attempts_made == 0)
+      doing.result = std::unexpected(error_of(ErrorCode::upstream_failed, "HTTP 503", 90s));
+    return doing;
+  };
+  runtime_.run(whole(1, 1));
+  EXPECT_GE(fetches_.times(testing::key_of(1, 0)).at(1), 90s);
+  EXPECT_EQ(job(1).items.succeeded, 1u);
+}
+
+TEST_P(SchedulerTest, BeingThrottledCostsNoAttempt) {
+  int throttled = 0;
+  fetches_.script = [&throttled](const ClaimedFetch&) {
+    Doing doing{.takes = 0ms};
+    if (++throttled <= 10)
+      doing.result = std::unexpected(error_of(ErrorCode::upstream_throttled, "HTTP 429"));
+    return doing;
+  };
+  runtime_.run(whole(1, 1));
+  EXPECT_EQ(job(1).items.succeeded, 1u);
+  EXPECT_EQ(items(1)[0].attempts, 1);
+  EXPECT_EQ(log_.count("item_waits"), 10u);
+  const auto times = fetches_.times(testing::key_of(1, 0));
+  EXPECT_LT(times[1] - times[0], times[5] - times[4]);
+  EXPECT_LE(times[10] - times[9], options_.retry.longest_delay + 20ms);
+}
+
+// --- The gate
+// -----------------------------------------------------------------------------------------------
+
+TEST_P(SchedulerTest, WhilePausedNothingIsClaimedAndWhatComesBackWaitsWithoutAnAttempt) {
+  bool gone = false;
+  fetches_.script = [&gone](const ClaimedFetch&) {
+    Doing doing;
+    if (gone) doing.result = std::unexpected(error_of(ErrorCode::upstream_unavailable, "refused"));
+    return doing;
+  };
+  const auto scenario = [](SchedulerTest& t, bool& is_gone) -> Task<void> {
+    (co_await t.scheduler_->start()).value();
+    co_await t.submit(1, 20);
+    co_await t.sleep(150ms);
+    is_gone = true;
+    t.scheduler_->pause("upstream unavailable");
+    co_await t.sleep(1h);
+    const auto started = t.fetches_.starts.size();
+    EXPECT_LE(started, 8u);
+    EXPECT_EQ(t.scheduler_->running(), 0u);
+    EXPECT_EQ(t.job(1).items.running, 0u);
+    EXPECT_EQ(t.job(1).items.failed, 0u);
+    EXPECT_EQ(t.job(1).status, JobStatus::running);
+    EXPECT_EQ(t.scheduler_->paused_for(), "upstream unavailable");
+    is_gone = false;
+    const auto resumed = t.now();
+    t.scheduler_->resume();
+    co_await t.end_of(1);
+    EXPECT_LT(t.now() - resumed, 1s) << "put back to be claimed at once, not later";
+    co_await t.scheduler_->stop(10s);
+  };
+  runtime_.run(scenario(*this, gone));
+  EXPECT_EQ(job(1).items.succeeded, 20u);
+  for (const auto& item : items(1)) EXPECT_EQ(item.attempts, 1);
+}
+
+TEST_P(SchedulerTest, AnUpstreamThatIsGoneWithoutAPauseIsNotHammered) {
+  fetches_.script = [](const ClaimedFetch& claim) {
+    Doing doing{.takes = 0ms};
+    if (claim.fence <= 6)
+      doing.result = std::unexpected(error_of(ErrorCode::upstream_unavailable, "refused"));
+    return doing;
+  };
+  runtime_.run(whole(1, 1));
+  EXPECT_EQ(job(1).items.succeeded, 1u);
+  EXPECT_EQ(items(1)[0].attempts, 1);
+  EXPECT_GT(fetches_.times(testing::key_of(1, 0)).back(), 5s);
+}
+
+// --- Leases
+// ---------------------------------------------------------------------------------------------------
+
+TEST_P(SchedulerTest, AFetchLongerThanItsLeaseKeepsIt) {
+  options_.lease = 3s;
+  make_scheduler();
+  fetches_.script = [](const ClaimedFetch&) { return Doing{.takes = 60s}; };
+  runtime_.run(whole(1, 4));
+  EXPECT_EQ(job(1).items.succeeded, 4u);
+  EXPECT_EQ(fetches_.starts.size(), 4u);
+  EXPECT_EQ(log_.count("lease_lost"), 0u);
+}
+
+TEST_P(SchedulerTest, AFetchWhoseLeaseIsLostIsStoppedAndWritesNothingDown) {
+  options_.lease = 3s;
+  options_.concurrency = 2;
+  make_scheduler();
+  fetches_.script = [](const ClaimedFetch& claim) {
+    return Doing{.takes = claim.fence == 1 ? 60s : 1s};
+  };
+  const auto scenario = [](SchedulerTest& t) -> Task<void> {
+    (co_await t.scheduler_->start()).value();
+    co_await t.submit(1, 1);
+    co_await t.sleep(500ms);
+    // Another process takes it for dead.
+    (co_await t.file_->take_back(JobStore::Which::all, 9)).value();
+    co_await t.end_of(1);
+    co_await t.scheduler_->stop(10s);
+  };
+  runtime_.run(scenario(*this));
+  EXPECT_EQ(job(1).items, (ItemCounts{.succeeded = 1}));
+  EXPECT_EQ(fetches_.stopped, 1);
+  EXPECT_EQ(log_.count("lease_lost"), 1u);
+  EXPECT_EQ(log_.count("item_done"), 1u);
+  EXPECT_EQ(fetches_.starts.back().fence, 3u);
+}
+
+TEST_P(SchedulerTest, AFetchThatFindsItselfFencedIsNoFailure) {
+  fetches_.script = [](const ClaimedFetch& claim) {
+    Doing doing;
+    if (claim.fence == 1) doing.result = std::unexpected(error_of(ErrorCode::fenced, "fence 1"));
+    return doing;
+  };
+  const auto scenario = [](SchedulerTest& t) -> Task<void> {
+    (co_await t.scheduler_->start()).value();
+    co_await t.submit(1, 1);
+    co_await t.sleep(50ms);
+    (co_await t.file_->take_back(JobStore::Which::all, 9)).value();
+    co_await t.end_of(1);
+    co_await t.scheduler_->stop(10s);
+  };
+  runtime_.run(scenario(*this));
+  EXPECT_EQ(job(1).items, (ItemCounts{.succeeded = 1}));
+  EXPECT_EQ(items(1)[0].attempts, 1);
+}
+
+// --- Starting and stopping
+// ------------------------------------------------------------------------------------
+
+TEST_P(SchedulerTest, WhatAnEarlierProcessHeldIsTakenUp) {
+  const auto scenario = [](SchedulerTest& t) -> Task<void> {
+    (co_await t.file_->create_job(new_job(1, 6))).value();
+    (co_await t.file_->claim(4, "killed", 60s)).value();
+    (co_await t.scheduler_->start()).value();
+    EXPECT_EQ(t.job(1).status, JobStatus::running);
+    co_await t.end_of(1);
+    co_await t.scheduler_->stop(10s);
+  };
+  runtime_.run(scenario(*this));
+  EXPECT_EQ(job(1).items, (ItemCounts{.succeeded = 6}));
+  EXPECT_EQ(fetches_.starts.size(), 6u);
+  EXPECT_LT(now() - SteadyTime{}, 10s) << "nobody waits for the dead one's leases";
+}
+
+TEST_P(SchedulerTest, AStopLetsFetchesEndWithinTheGraceAndHandsTheOthersBack) {
+  fetches_.script = [](const ClaimedFetch& claim) {
+    return Doing{.takes = claim.seq < 2 ? 5s : 10min};
+  };
+  const auto scenario = [](SchedulerTest& t) -> Task<void> {
+    (co_await t.scheduler_->start()).value();
+    co_await t.submit(1, 20);
+    co_await t.sleep(1s);
+    const auto asked = t.now();
+    co_await t.scheduler_->stop(10s);
+    EXPECT_GE(t.now() - asked, 10s);
+    EXPECT_LT(t.now() - asked, 11s);
+  };
+  runtime_.run(scenario(*this));
+  EXPECT_EQ(fetches_.starts.size(), 4u) << "no new claims once a stop was asked for";
+  EXPECT_EQ(job(1).items, (ItemCounts{.pending = 18, .succeeded = 2}));
+  EXPECT_EQ(job(1).status, JobStatus::running);
+  EXPECT_EQ(log_.count("item_handed_back"), 2u);
+  const auto left = items(1);
+  EXPECT_EQ(left[2].attempts, 0);
+  EXPECT_EQ(left[2].state, ItemState::pending);
+
+  // And the next start goes on at once, where this one stood.
+  fetches_.script = [](const ClaimedFetch&) { return Doing{}; };
+  make_scheduler();
+  const auto next = [](SchedulerTest& t) -> Task<void> {
+    (co_await t.scheduler_->start()).value();
+    co_await t.end_of(1);
+    co_await t.scheduler_->stop(10s);
+  };
+  runtime_.run(next(*this));
+  EXPECT_EQ(job(1).items, (ItemCounts{.succeeded = 20}));
+  EXPECT_EQ(fetches_.starts.size(), 22u);
+}
+
+TEST_P(SchedulerTest, AStopReturnsAsSoonAsTheLastFetchHasEnded) {
+  const auto scenario = [](SchedulerTest& t) -> Task<void> {
+    (co_await t.scheduler_->start()).value();
+    co_await t.submit(1, 20);
+    co_await t.sleep(30ms);
+    const auto asked = t.now();
+    co_await t.scheduler_->stop(10s);
+    EXPECT_LT(t.now() - asked, 200ms);
+  };
+  runtime_.run(scenario(*this));
+  EXPECT_EQ(job(1).items.running, 0u);
+  EXPECT_EQ(log_.count("item_handed_back"), 0u);
+}
+
+TEST_P(SchedulerTest, AClaimUnderWayWhenAStopIsAskedForIsHandedBack) {
+  const auto scenario = [](SchedulerTest& t) -> Task<void> {
+    (co_await t.file_->create_job(new_job(1, 20))).value();
+    (co_await t.scheduler_->start()).value();  // the first claim is in the store's queue now
+    co_await t.scheduler_->stop(10s);
+  };
+  runtime_.run(scenario(*this));
+  EXPECT_EQ(fetches_.starts.size(), 0u);
+  for (const auto& item : items(1)) {
+    EXPECT_EQ(item.state, ItemState::pending);
+    EXPECT_EQ(item.attempts, 0);
+  }
+}
+
+TEST_P(SchedulerTest, AStopBeforeAStartReturns) {
+  runtime_.run(scheduler_->stop(10s));
+  EXPECT_EQ(fetches_.starts.size(), 0u);
+}
+
+// --- A store that is out
+// -------------------------------------------------------------------------------------
+
+TEST_P(SchedulerTest, AStoreThatIsOutAtTheStartIsSaidAndTheStartCanBeRepeated) {
+  const auto scenario = [](SchedulerTest& t) -> Task<void> {
+    t.store_.out = true;
+    const auto refused = co_await t.scheduler_->start();
+    EXPECT_FALSE(refused.has_value());
+    t.store_.out = false;
+    co_await t.whole(1, 3);
+  };
+  runtime_.run(scenario(*this));
+  EXPECT_EQ(job(1).items.succeeded, 3u);
+}
+
+TEST_P(SchedulerTest, AnOutageIsWaitedForSaidOnceAndLosesNothing) {
+  const auto scenario = [](SchedulerTest& t) -> Task<void> {
+    (co_await t.scheduler_->start()).value();
+    co_await t.submit(1, 20);
+    co_await t.sleep(150ms);
+    t.store_.out = true;
+    const auto calls = t.store_.calls;
+    co_await t.sleep(10min);
+    EXPECT_LT(t.store_.calls - calls, 1000) << "it is left alone meanwhile";
+    EXPECT_THAT(t.scheduler_->store_trouble().value_or(""), HasSubstr("disk I/O error"));
+    t.store_.out = false;
+    const auto back = t.now();
+    co_await t.end_of(1);
+    EXPECT_LT(t.now() - back, 10s);
+    EXPECT_EQ(t.scheduler_->store_trouble(), std::nullopt);
+    co_await t.scheduler_->stop(10s);
+  };
+  runtime_.run(scenario(*this));
+  EXPECT_EQ(job(1).items, (ItemCounts{.succeeded = 20}));
+  EXPECT_EQ(fetches_.starts.size(), 20u) << "what was downloaded is not downloaded again";
+  EXPECT_EQ(log_.count("store_unavailable"), 1u);
+  EXPECT_EQ(log_.count("store_back"), 1u);
+}
+
+TEST_P(SchedulerTest, AStopDuringAnOutageReturnsAndTheNextStartGoesOn) {
+  const auto scenario = [](SchedulerTest& t) -> Task<void> {
+    (co_await t.scheduler_->start()).value();
+    co_await t.submit(1, 8);
+    co_await t.sleep(50ms);
+    t.store_.out = true;
+    co_await t.sleep(1s);
+    const auto asked = t.now();
+    co_await t.scheduler_->stop(10s);
+    EXPECT_LT(t.now() - asked, 12s);
+    t.store_.out = false;
+    t.make_scheduler();
+    (co_await t.scheduler_->start()).value();
+    co_await t.end_of(1);
+    co_await t.scheduler_->stop(10s);
+  };
+  runtime_.run(scenario(*this));
+  EXPECT_EQ(job(1).items, (ItemCounts{.succeeded = 8}));
+  EXPECT_EQ(log_.count("item_not_recorded"), 4u);
+}
+
+TEST_P(SchedulerTest, AnAnswerThatIsLostLeavesNoJobStanding) {
+  const auto scenario = [](SchedulerTest& t) -> Task<void> {
+    (co_await t.scheduler_->start()).value();
+    co_await t.submit(1, 4);
+    co_await t.sleep(50ms);
+    t.store_.answers_to_lose = 4;  // all four ends are written, and reported as an outage
+    co_await t.end_of(1);
+    co_await t.scheduler_->stop(10s);
+  };
+  runtime_.run(scenario(*this));
+  EXPECT_EQ(job(1).items, (ItemCounts{.succeeded = 4}));
+  EXPECT_EQ(fetches_.starts.size(), 4u);
+  EXPECT_EQ(log_.count("job_completed"), 1u);
+}
+
+TEST_P(SchedulerTest, ClaimsWhoseAnswerIsLostAreTakenBackWhenTheirLeaseHasEnded) {
+  options_.lease = 3s;
+  make_scheduler();
+  const auto scenario = [](SchedulerTest& t) -> Task<void> {
+    (co_await t.file_->create_job(new_job(1, 4))).value();
+    (co_await t.scheduler_->start()).value();
+    t.store_.answers_to_lose = 1;
+    co_await t.end_of(1);
+    co_await t.scheduler_->stop(10s);
+  };
+  runtime_.run(scenario(*this));
+  EXPECT_EQ(job(1).items, (ItemCounts{.succeeded = 4}));
+}
+
+}  // namespace
+}  // namespace betedge::jobs

@@ -1,0 +1,456 @@
+// What is SQLite's own: the file, its lock, its faults, and being killed. The promises of every
+// store are in tests/contract/job_store.
+#include "betedge/jobs/sqlite_store.hpp"
+
+#include <gmock/gmock.h>
+#include <sqlite3.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <random>
+#include <stdexcept>
+
+#include "contract/job_store/contract.hpp"
+
+namespace betedge::jobs {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ended;
+using ::testing::HasSubstr;
+using testing::job_id;
+using testing::new_job;
+
+class Folder {
+ public:
+  Folder() {
+    if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("no folder for the test");
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() { std::filesystem::remove_all(path_); }
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_ = ::testing::TempDir() + "betedge-jobs-XXXXXX";
+};
+
+// A store in a virtual world, as it is from one start to the next.
+class Life {
+ public:
+  explicit Life(const std::string& path, std::uint64_t seed = 1)
+      : runtime(seed), store(open_sqlite_store(runtime, path).value()) {}
+  template <class T>
+  T get(Task<T> task) {
+    std::optional<T> value;
+    runtime.run(testing::keep_value(std::move(task), value));
+    return *std::move(value);
+  }
+  std::optional<JobInfo> job(std::uint64_t number) {
+    return get(store->get_job(job_id(number))).value();
+  }
+
+  testing::VirtualRuntime runtime;
+  std::unique_ptr<JobStore> store;
+};
+
+std::string refusal(const std::string& path) {
+  testing::VirtualRuntime runtime(1);
+  const auto opened = open_sqlite_store(runtime, path);
+  EXPECT_FALSE(opened.has_value());
+  if (opened) return "";
+  EXPECT_EQ(opened.error().code, ErrorCode::store_unavailable);
+  return opened.error().message;
+}
+
+// In a process of its own; what it returns is what that process exits with.
+int in_child(const std::function<int()>& work) {
+  const auto child = ::fork();
+  if (child == 0) ::_exit(work());
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+TEST(SqliteStoreTest, JobsAreThereAfterAReopen) {
+  const Folder folder;
+  const auto path = folder / "jobs.db";
+  std::optional<JobInfo> before;
+  {
+    Life life(path);
+    life.get(life.store->create_job(new_job(1, 3))).value();
+    const auto claimed = life.get(life.store->claim(2, "test", 60s)).value().fetches;
+    auto outcome = ended(ItemState::succeeded);
+    outcome.object = ObjectRecord{testing::key_of(1, 0), 1000, 10, "5ead", {}, 1, {}};
+    before = life.get(life.store->complete(claimed[0].fetch, claimed[0].fence, outcome)).value();
+  }
+  Life life(path);
+  const auto after = life.job(1).value();
+  EXPECT_EQ(after.version, before->version);
+  EXPECT_EQ(after.items, (ItemCounts{.pending = 1, .running = 1, .succeeded = 1}));
+  EXPECT_EQ(after.updated_at, before->updated_at);
+  EXPECT_EQ(life.get(life.store->find_object(testing::key_of(1, 0))).value()->rows, 10u);
+  // What was running when the process went is taken back, and no fence is used twice.
+  const auto taken = life.get(life.store->take_back(JobStore::Which::all, 9)).value();
+  ASSERT_EQ(taken.size(), 1u);
+  const auto again = life.get(life.store->claim(1, "test", 60s)).value().fetches.at(0);
+  EXPECT_EQ(again.seq, 1u);
+  EXPECT_EQ(again.fence, 3u);
+}
+
+TEST(SqliteStoreTest, FairnessGoesOnAfterAReopen) {
+  const Folder folder;
+  const auto serve = [](Life& life) {
+    const auto claim = life.get(life.store->claim(1, "test", 60s)).value().fetches.at(0);
+    life.get(life.store->complete(claim.fetch, claim.fence, ended(ItemState::skipped))).value();
+    return claim.job_id;
+  };
+  {
+    Life life(folder / "jobs.db");
+    for (const std::uint64_t number : {1, 2, 3})
+      life.get(life.store->create_job(new_job(number, 9))).value();
+    EXPECT_EQ(serve(life), job_id(1));
+    EXPECT_EQ(serve(life), job_id(2));
+  }
+  Life life(folder / "jobs.db");
+  EXPECT_EQ(serve(life), job_id(3));
+  EXPECT_EQ(serve(life), job_id(1));
+}
+
+TEST(SqliteStoreTest, InMemoryLeavesNothingBehind) {
+  const auto here = std::filesystem::current_path() / ":memory:";
+  {
+    Life life(":memory:");
+    life.get(life.store->create_job(new_job(1, 3))).value();
+    EXPECT_TRUE(life.job(1).has_value());
+    EXPECT_FALSE(std::filesystem::exists(here));
+    EXPECT_FALSE(std::filesystem::exists(here.string() + ".lock"));
+  }
+  Life life(":memory:");
+  EXPECT_EQ(life.job(1), std::nullopt);
+}
+
+TEST(SqliteStoreTest, ItsFolderIsMadeWhenItIsMissing) {
+  const Folder folder;
+  Life life(folder / "a/b/c/jobs.db");
+  life.get(life.store->create_job(new_job(1, 3))).value();
+  EXPECT_TRUE(std::filesystem::exists(folder / "a/b/c/jobs.db"));
+}
+
+TEST(SqliteStoreTest, TimeShownNeverGoesBackAndLeasesDoNotCareForTheWallClock) {
+  Life life(":memory:");
+  life.get(life.store->create_job(new_job(1, 2))).value();
+  const auto claimed = life.get(life.store->claim(1, "test", 60s)).value();
+  const auto shown = claimed.changed_jobs[0].updated_at;
+  life.runtime.set_wall_start(Timestamp(1'710'000'000s));  // a year and more back
+  const auto info =
+      life.get(life.store->complete(claimed.fetches[0].fetch, claimed.fetches[0].fence,
+                                    ended(ItemState::skipped)))
+          .value();
+  EXPECT_EQ(info.updated_at, shown);
+  const auto second = life.get(life.store->claim(1, "test", 60s)).value();
+  life.runtime.set_wall_start(Timestamp(1'900'000'000s));  // and years ahead
+  EXPECT_TRUE(life.get(life.store->take_back(JobStore::Which::expired, 9)).value().empty());
+}
+
+// --- One process, and only files that are ours
+// --------------------------------------------------------
+
+TEST(SqliteStoreTest, ASecondProcessIsRefusedAndToldWhoHoldsIt) {
+  const Folder folder;
+  const auto path = folder / "jobs.db";
+  std::filesystem::create_symlink(path, folder / "other-name.db");
+  {
+    Life life(path);
+    for (const auto& name : {path, folder / "other-name.db"})
+      EXPECT_EQ(in_child([&] {
+                  testing::VirtualRuntime runtime(1);
+                  const auto opened = open_sqlite_store(runtime, name);
+                  const auto who =
+                      "another betedge is using it (process " + std::to_string(::getppid()) + ",";
+                  return !opened && opened.error().message.find(who) != std::string::npos ? 0 : 1;
+                }),
+                0)
+          << name;
+  }
+  Life again(path);  // let go of with the store
+  EXPECT_EQ(again.job(1), std::nullopt);
+}
+
+TEST(SqliteStoreTest, ANewerStoreIsRefusedByName) {
+  const Folder folder;
+  const auto path = folder / "jobs.db";
+  {
+    Life life(path);
+  }
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open(path.c_str(), &db), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(db, "PRAGMA user_version = 4711", nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(db);
+  EXPECT_THAT(refusal(path), HasSubstr("newer betedge (store version 4711"));
+}
+
+TEST(SqliteStoreTest, AFileThatIsNoDatabaseIsRefusedAndUntouched) {
+  const Folder folder;
+  const auto path = folder / "notes.txt";
+  const std::string notes(5000, 'n');
+  std::ofstream(path) << notes;
+  EXPECT_THAT(refusal(path), HasSubstr("not a database"));
+  std::string left(5001, ' ');
+  std::ifstream in(path);
+  in.read(left.data(), std::ssize(left));
+  EXPECT_EQ(in.gcount(), 5000);
+  EXPECT_EQ(left.substr(0, 5000), notes);
+}
+
+TEST(SqliteStoreTest, APathThatCannotBeAFileIsRefused) {
+  const Folder folder;
+  std::filesystem::create_directory(folder / "folder");
+  std::ofstream(folder / "file") << "x";
+  EXPECT_THAT(refusal(folder / "folder"), HasSubstr("unable to open database file"));
+  EXPECT_THAT(refusal(folder / "file/jobs.db"), HasSubstr("cannot make"));
+  EXPECT_THAT(refusal(""), HasSubstr("is no path"));
+}
+
+TEST(SqliteStoreTest, AWriteProtectedFileIsRefused) {
+  const Folder folder;
+  const auto path = folder / "jobs.db";
+  {
+    Life life(path);
+  }
+  std::filesystem::permissions(folder / "", std::filesystem::perms(0755));
+  std::filesystem::permissions(path, std::filesystem::perms(0444));
+  std::filesystem::permissions(path + ".lock", std::filesystem::perms(0666));
+  EXPECT_EQ(in_child([&] {
+              constexpr unsigned kNobody = 65534;  // root may write everything
+              if (::geteuid() == 0 && (::setgid(kNobody) != 0 || ::setuid(kNobody) != 0)) return 2;
+              testing::VirtualRuntime runtime(1);
+              const auto opened = open_sqlite_store(runtime, path);
+              if (opened || opened.error().code != ErrorCode::store_unavailable) return 1;
+              return opened.error().message.find("write-protected") != std::string::npos ? 0 : 3;
+            }),
+            0);
+}
+
+TEST(SqliteStoreTest, ADamagedFileIsAnErrorAndNoCrash) {
+  const Folder folder;
+  const auto path = folder / "jobs.db";
+  {
+    Life life(path);
+    for (std::uint64_t number = 1; number <= 20; ++number)
+      life.get(life.store->create_job(new_job(number, 50))).value();
+  }
+  const auto size = std::filesystem::file_size(path);
+  std::mt19937_64 chance(7);
+  int refused = 0;
+  for (int round = 0; round < 30; ++round) {
+    const auto copy = folder / ("damaged" + std::to_string(round) + ".db");
+    std::filesystem::copy_file(path, copy);
+    {
+      std::fstream file(copy, std::ios::in | std::ios::out | std::ios::binary);
+      for (int hole = 0; hole < 40; ++hole) {
+        file.seekp(static_cast<std::streamoff>(100 + chance() % (size - 600)));
+        for (int i = 0; i < 500; ++i) file.put(static_cast<char>(chance()));
+      }
+    }
+    testing::VirtualRuntime runtime(1);
+    auto opened = open_sqlite_store(runtime, copy);
+    if (!opened) {
+      ++refused;
+      continue;
+    }
+    const auto look = [&]<class T>(Task<Result<T>> task) {
+      std::optional<Result<T>> value;
+      runtime.run(testing::keep_value(std::move(task), value));
+      if (!value->has_value()) {
+        EXPECT_EQ(value->error().code, ErrorCode::store_unavailable) << value->error().message;
+        ++refused;
+      }
+    };
+    look((*opened)->list_jobs({}, {}));
+    look((*opened)->claim(100, "test", 60s));
+    look((*opened)->take_back(JobStore::Which::all, 9));
+  }
+  EXPECT_GT(refused, 20);
+}
+
+// --- A disk that takes no more
+// --------------------------------------------------------------------------
+
+// While it lives no file of this process may grow beyond so many bytes.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(std::uintmax_t bytes) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    auto limit = before_;
+    limit.rlim_cur = bytes;
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    signal_before_ = std::signal(SIGXFSZ, SIG_IGN);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, signal_before_);
+  }
+
+ private:
+  rlimit before_{};
+  void (*signal_before_)(int) = SIG_DFL;
+};
+
+Task<void> create_into(JobStore& store, NewJob job, std::optional<Result<JobInfo>>& answer) {
+  answer.emplace(co_await store.create_job(std::move(job)));
+}
+
+Task<void> three_at_once(Runtime& runtime, JobStore& store,
+                         std::array<std::optional<Result<JobInfo>>, 3>& answers) {
+  TaskScope scope(runtime);
+  scope.spawn(create_into(store, new_job(11, 3), answers[0]));
+  scope.spawn(create_into(store, new_job(12, 2000), answers[1]));
+  scope.spawn(create_into(store, new_job(13, 3), answers[2]));
+  co_await scope.close();
+}
+
+TEST(SqliteStoreTest, WhenTheCommitFailsNobodyInItHasDoneAnything) {
+  const Folder folder;
+  const auto path = folder / "jobs.db";
+  std::array<std::optional<Result<JobInfo>>, 3> answers;
+  {
+    Life life(path);
+    life.get(life.store->create_job(new_job(1, 3))).value();
+    {
+      const FileSizeLimit full(std::filesystem::file_size(path + "-wal") + 20'000);
+      life.runtime.run(three_at_once(life.runtime, *life.store, answers));
+      for (const auto& answer : answers) {
+        ASSERT_FALSE(answer->has_value());
+        EXPECT_EQ(answer->error().code, ErrorCode::store_unavailable);
+        EXPECT_THAT(answer->error().message, HasSubstr("SQLite"));
+      }
+      EXPECT_EQ(life.job(11), std::nullopt);
+      EXPECT_TRUE(life.job(1).has_value());
+    }
+    // The disk has room again: the store goes on.
+    life.runtime.run(three_at_once(life.runtime, *life.store, answers));
+    for (const auto& answer : answers) EXPECT_TRUE(answer->has_value());
+  }
+  Life life(path);
+  EXPECT_EQ(life.get(life.store->list_jobs({}, {})).value().size(), 4u);
+}
+
+TEST(SqliteStoreTest, CallsOfTheSameMomentShareOneCommit) {
+  const Folder folder;
+  const auto path = folder / "jobs.db";
+  Life life(path);
+  life.get(life.store->create_job(new_job(1, 0))).value();
+  const auto log_size = [&] { return std::filesystem::file_size(path + "-wal"); };
+  const auto empty = log_size();
+  life.get(life.store->create_job(new_job(2, 0))).value();
+  const auto by_one = log_size() - empty;
+  std::array<std::optional<Result<JobInfo>>, 20> answers;
+  const auto all = [](Runtime& runtime, JobStore& store, auto& into) -> Task<void> {
+    TaskScope scope(runtime);
+    for (std::size_t i = 0; i < into.size(); ++i)
+      scope.spawn(create_into(store, new_job(100 + i, 0), into[i]));
+    co_await scope.close();
+  };
+  const auto before = log_size();
+  life.runtime.run(all(life.runtime, *life.store, answers));
+  // A commit of its own for each would write the same pages twenty times over.
+  EXPECT_LT(log_size() - before, 3 * by_one);
+  for (const auto& answer : answers) EXPECT_TRUE(answer->has_value());
+}
+
+// --- Killed
+// -----------------------------------------------------------------------------------------------
+
+// What a life that may end at any moment tells about what it was told is done.
+struct Acknowledged {
+  enum class What : std::uint8_t { created, ended } what;
+  std::uint64_t job;
+  std::uint32_t seq;
+  ItemState state;
+};
+constexpr ::ssize_t kRecord = sizeof(Acknowledged);
+
+// Makes jobs and works them off, for ever, telling the pipe whatever has been acknowledged.
+[[noreturn]] void work_until_killed(const std::string& path, std::uint64_t first_job, int pipe) {
+  Life life(path, first_job);
+  const auto tell = [pipe](Acknowledged done) {
+    if (::write(pipe, &done, sizeof done) != kRecord) ::_exit(3);
+  };
+  life.get(life.store->take_back(JobStore::Which::all, 1'000'000)).value();
+  std::mt19937_64 chance(first_job);
+  for (auto number = first_job;; ++number) {
+    life.get(life.store->create_job(new_job(number, 3))).value();
+    tell({Acknowledged::What::created, number, 0, {}});
+    const auto claims = life.get(life.store->claim(3, "child", 60s)).value();
+    for (const auto& claim : claims.fetches) {
+      const auto state = chance() % 2 == 0 ? ItemState::succeeded : ItemState::failed;
+      life.get(life.store->complete(claim.fetch, claim.fence, ended(state, "broke"))).value();
+      // The item's key says whose it is: "lake/{job}/{seq}".
+      const auto& key = claim.key.text();
+      const auto job = std::stoull(key.substr(5, key.rfind('/') - 5));
+      tell({Acknowledged::What::ended, job, claim.seq, state});
+    }
+  }
+}
+
+TEST(SqliteStoreTest, WhatWasAcknowledgedIsThereAfterAKillAtAnyMoment) {
+  const Folder folder;
+  const auto path = folder / "jobs.db";
+  std::mt19937_64 chance(11);
+  std::vector<Acknowledged> all;
+  for (std::uint64_t life_number = 1; life_number <= 15; ++life_number) {
+    std::array<int, 2> pipe{};
+    ASSERT_EQ(::pipe(pipe.data()), 0);
+    const auto child = ::fork();
+    if (child == 0) {
+      ::close(pipe[0]);
+      work_until_killed(path, life_number * 10'000, pipe[1]);
+    }
+    ::close(pipe[1]);
+    const auto kill_after = 1 + chance() % 25;
+    std::uint64_t read = 0;
+    Acknowledged done{};
+    while (::read(pipe[0], &done, sizeof done) == kRecord) {
+      all.push_back(done);
+      if (++read == kill_after) {
+        // Somewhere in the next call: before, in or after its commit.
+        for (volatile std::uint64_t spin = chance() % 3'000'000; spin > 0; spin = spin - 1) {
+        }
+        ::kill(child, SIGKILL);
+      }
+    }
+    ::close(pipe[0]);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "the child ended by itself: " << status;
+    ASSERT_GE(read, kill_after);
+
+    Life life(path);
+    for (const auto& acknowledged : all) {
+      const auto job = life.job(acknowledged.job);
+      ASSERT_TRUE(job.has_value()) << "job " << acknowledged.job << " is lost";
+      const auto items =
+          life.get(life.store->list_items(job->job_id, std::nullopt, 0, 100)).value().items;
+      ItemCounts counted;
+      for (const auto& item : items) ++counted.of(item.state);
+      ASSERT_EQ(counted, job->items);
+      if (acknowledged.what == Acknowledged::What::ended)
+        ASSERT_EQ(items.at(acknowledged.seq).state, acknowledged.state);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace betedge::jobs
