@@ -304,11 +304,12 @@ std::vector<Setting> make_table() {
        .rule = "host:port, for example minio:9000",
        .read =
            [](Settings& s, std::string_view t) {
-             // The original takes no scheme; people write one all the same.
-             if (t.starts_with("http://")) t.remove_prefix(7);
-             if (t.starts_with("https://")) t.remove_prefix(8);
+             // The original takes no scheme; with one, it decides instead of s3.secure.
              while (t.ends_with('/')) t.remove_suffix(1);
-             if (t.contains('/') || t.contains(' ')) return false;
+             auto host = t;
+             if (host.starts_with("http://")) host.remove_prefix(7);
+             if (host.starts_with("https://")) host.remove_prefix(8);
+             if (host.empty() || host.contains('/') || host.contains(' ')) return false;
              return read_text(s.s3_endpoint, t);
            },
        .show = [](const Settings& s) { return s.s3_endpoint; }});

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "betedge/core/request.hpp"
+#include "betedge/engine/data_processing_service.hpp"
+#include "betedge/net/http_server.hpp"
+#include "betedge/ports/log.hpp"
+#include "betedge/ports/runtime.hpp"
+#include "betedge/server/router.hpp"
+
+namespace betedge::server {
+
+// The HTTP contract (API.md, Part 1) in front of the service: bodies and queries in, answers out,
+// one request_received event each. On the loop's thread; all given outlive it.
+//
+// It begins closed: everything that needs the service is 503 until open(), and submissions are 503
+// again after drain().
+class Api {
+ public:
+  struct Options {
+    std::string version;                 // betedge's own, for "/"
+    Existing existing = Existing::keep;  // FORCE_REFRESH: for requests that say nothing
+  };
+  Api(Runtime& runtime, engine::DataProcessingService& service, Log& log, Options options);
+  ~Api();
+
+  void open();
+  void drain();
+
+  // Everything that can be asked for, in one table: routing, 404, 405 with Allow and HEAD come from
+  // it.
+  static std::span<const Endpoint> endpoints();
+
+  // Never throws: what a handler lets out becomes 500 INTERNAL_ERROR.
+  Task<net::ServerResponse> handle(net::ServerRequest request);
+
+  // The answer to what never reached a handler: a request that is no HTTP, too large or too slow.
+  static net::ServerResponse refusal(int status, std::string_view reason);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace betedge::server

@@ -1,0 +1,455 @@
+#include "betedge/server/api.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "betedge/jobs/sqlite_store.hpp"
+#include "betedge/ports/async.hpp"
+#include "betedge/sinks/memory_store.hpp"
+#include "support/virtual_runtime.hpp"
+
+namespace betedge::server {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+using Json = nlohmann::json;
+
+// A job store that fails, or throws, as long as a test wants.
+class FragileStore final : public JobStore {
+ public:
+  explicit FragileStore(std::unique_ptr<JobStore> store) : store_(std::move(store)) {}
+  std::optional<Error> failure;
+  bool throws = false;
+
+  Task<Result<JobInfo>> create_job(NewJob job) override {
+    return meet<JobInfo>(store_->create_job(std::move(job)));
+  }
+  Task<Result<Claims>> claim(std::size_t max, std::string owner,
+                             std::chrono::milliseconds lease) override {
+    return meet<Claims>(store_->claim(max, std::move(owner), lease));
+  }
+  Task<Result<void>> renew(FetchId fetch, std::uint64_t fence,
+                           std::chrono::milliseconds lease) override {
+    return store_->renew(fetch, fence, lease);
+  }
+  Task<Result<JobInfo>> complete(FetchId fetch, std::uint64_t fence,
+                                 FetchOutcome outcome) override {
+    return meet<JobInfo>(store_->complete(fetch, fence, std::move(outcome)));
+  }
+  Task<Result<JobInfo>> put_back(FetchId fetch, std::uint64_t fence,
+                                 std::chrono::milliseconds delay, bool counts_attempt,
+                                 std::string error) override {
+    return meet<JobInfo>(store_->put_back(fetch, fence, delay, counts_attempt, std::move(error)));
+  }
+  Task<Result<JobInfo>> fail_job(JobId job, std::string error) override {
+    return meet<JobInfo>(store_->fail_job(job, std::move(error)));
+  }
+  Task<Result<std::vector<JobInfo>>> take_back(Which which, int max_crashes) override {
+    return meet<std::vector<JobInfo>>(store_->take_back(which, max_crashes));
+  }
+  Task<Result<std::optional<JobInfo>>> get_job(JobId job) override {
+    return meet<std::optional<JobInfo>>(store_->get_job(job));
+  }
+  Task<Result<std::vector<JobInfo>>> list_jobs(std::optional<JobStatus> status,
+                                               std::optional<std::size_t> limit) override {
+    return meet<std::vector<JobInfo>>(store_->list_jobs(status, limit));
+  }
+  Task<Result<std::vector<JobInfo>>> active_jobs() override {
+    return meet<std::vector<JobInfo>>(store_->active_jobs());
+  }
+  Task<Result<ItemPage>> list_items(JobId job, std::optional<ItemState> state,
+                                    std::uint32_t from_seq, std::size_t limit) override {
+    return meet<ItemPage>(store_->list_items(job, state, from_seq, limit));
+  }
+  Task<Result<std::optional<ObjectRecord>>> find_object(ObjectKey key) override {
+    return meet<std::optional<ObjectRecord>>(store_->find_object(std::move(key)));
+  }
+
+ private:
+  template <class T>
+  Task<Result<T>> meet(Task<Result<T>> call) {
+    auto owned = std::move(call);
+    if (throws) throw std::logic_error("/home/ann/jobs.db is broken");
+    if (failure) co_return std::unexpected(*failure);
+    co_return co_await std::move(owned);
+  }
+
+  std::unique_ptr<JobStore> store_;
+};
+
+// A terminal that says that there is no data for anything.
+class EmptySource final : public Source {
+ public:
+  explicit EmptySource(Runtime& runtime) : runtime_(runtime) {}
+  std::optional<std::string> refuses;
+  bool is_there = true;
+
+  Task<Result<std::optional<std::unique_ptr<Answer>>>> open(Call, std::stop_token stop) override {
+    if (!co_await sleep_for(runtime_, 10ms, stop)) co_return fail(ErrorCode::cancelled, "stop");
+    if (!is_there) co_return fail(ErrorCode::upstream_unavailable, "connection refused");
+    co_return std::nullopt;
+  }
+  std::optional<std::string> refusal(const Call&) const override { return refuses; }
+  Task<Result<void>> probe(std::stop_token) override {
+    if (!is_there) co_return fail(ErrorCode::upstream_unavailable, "connection refused");
+    co_return Result<void>{};
+  }
+
+ private:
+  Runtime& runtime_;
+};
+
+class LineLog final : public Log {
+ public:
+  std::vector<std::string> lines;
+  void event(Level level, std::string_view name, std::initializer_list<Field> fields) override {
+    constexpr std::string_view kLevels[] = {"debug", "info", "warning", "error"};
+    std::string line(kLevels[static_cast<std::size_t>(level)]);
+    line += " " + std::string(name);
+    for (const auto& field : fields) line += " " + std::string(field.name) + "=" + field.value;
+    lines.push_back(std::move(line));
+  }
+  std::string last(std::string_view name) const {
+    for (auto line = lines.rbegin(); line != lines.rend(); ++line)
+      if (line->contains(" " + std::string(name))) return *line;
+    return {};
+  }
+};
+
+class ApiTest : public ::testing::Test {
+ protected:
+  ApiTest()
+      : store_(*jobs::open_sqlite_store(runtime_, ":memory:")),
+        service_({runtime_, store_, lake_, source_, log_}, {}),
+        api_(runtime_, service_, log_, {.version = "9.8.7", .existing = Existing::keep}) {
+    runtime_.run(start());
+    api_.open();
+  }
+  ~ApiTest() override {
+    store_.failure.reset();
+    store_.throws = false;
+    runtime_.run(service_.close());
+  }
+
+  struct Answer {
+    int status = 0;
+    std::string body;
+    net::Headers headers;
+    std::string header(std::string_view name) const {
+      for (const auto& [key, value] : headers)
+        if (key == name) return value;
+      return {};
+    }
+  };
+
+  Answer ask(std::string method, std::string path,
+             std::vector<std::pair<std::string, std::string>> query = {}, std::string body = {}) {
+    net::ServerRequest request;
+    request.method = std::move(method);
+    request.path = std::move(path);
+    request.query = std::move(query);
+    request.body = std::move(body);
+    request.headers = {{"Content-Type", "application/json"}};
+    request.peer = "127.0.0.1:50000";
+    Answer answer;
+    runtime_.run(ask_into(std::move(request), answer));
+    return answer;
+  }
+  Answer submit(const std::string& members) {
+    return ask("POST", "/historical/stock", {},
+               R"({"root":"AAPL","schema":"ohlc",)" + members + "}");
+  }
+  std::string submit_week() {
+    const auto answer = submit(R"("start_date":"20240102","end_date":"20240108")");
+    EXPECT_EQ(answer.status, 202) << answer.body;
+    return Json::parse(answer.body)["job_id"];
+  }
+  void run_to_end(const std::string& job) { runtime_.run(until_ended(job)); }
+
+  Task<void> sleep_a_second() { (void)co_await sleep_for(runtime_, 1s); }
+  static Task<void> status_of(Api& api, net::ServerRequest request, int& status) {
+    status = (co_await api.handle(std::move(request))).status;
+  }
+
+  betedge::testing::VirtualRuntime runtime_{7};
+  FragileStore store_;
+  sinks::MemoryStore lake_{runtime_};
+  EmptySource source_{runtime_};
+  LineLog log_;
+  engine::DataProcessingService service_;
+  Api api_;
+
+ private:
+  Task<void> start() { EXPECT_TRUE((co_await service_.start()).has_value()); }
+  Task<void> ask_into(net::ServerRequest request, Answer& answer) {
+    const auto response = co_await api_.handle(std::move(request));
+    answer = {response.status, std::string(as_text(response.body.bytes)), response.headers};
+  }
+  Task<void> until_ended(std::string job) {
+    const auto id = *JobId::parse(job);
+    while (true) {
+      const auto found = co_await service_.get_job_status(id);
+      if ((*found)->finished_at) co_return;
+      (void)co_await sleep_for(runtime_, 10ms);
+    }
+  }
+};
+
+TEST_F(ApiTest, DescribesItselfWithNothingThatIsNotThere) {
+  const auto answer = ask("GET", "/");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body, R"({"service":"BetEdge Historical Data API","version":"9.8.7",)"
+                         R"("endpoints":["/historical/option","/historical/stock"],"docs":null,)"
+                         R"("health":"/health"})");
+  for (const std::string path : Json::parse(answer.body)["endpoints"])
+    EXPECT_EQ(ask("GET", path).status, 405) << path;
+}
+
+TEST_F(ApiTest, AnswersEveryEndpointOfItsTableAndNoOtherMethodOfIt) {
+  for (const auto& endpoint : Api::endpoints()) {
+    auto path = std::string(endpoint.pattern);
+    if (const auto at = path.find("{job_id}"); at != std::string::npos) path.replace(at, 8, "x");
+    EXPECT_NE(ask(std::string(to_text(endpoint.method)), path).status, 404) << path;
+    const auto wrong = ask("PATCH", path);
+    EXPECT_EQ(wrong.status, 405) << path;
+    EXPECT_EQ(wrong.body, R"({"detail":"Method Not Allowed"})");
+    EXPECT_THAT(wrong.header("Allow"), HasSubstr(to_text(endpoint.method)));
+  }
+  EXPECT_EQ(ask("GET", "/nope").body, R"({"detail":"Not Found"})");
+}
+
+TEST_F(ApiTest, AcceptsARequestAndTellsWhereItsJobIs) {
+  const auto answer = submit(R"("start_date":"20240102","end_date":"20240105")");
+  EXPECT_EQ(answer.status, 202);
+  const std::string id = Json::parse(answer.body)["job_id"];
+  EXPECT_EQ(answer.header("Location"), "/jobs/" + id);
+  EXPECT_EQ(answer.body, R"({"status":"accepted","job_id":")" + id +
+                             R"(","message":"Request submitted for background processing",)"
+                             R"("status_url":"/jobs/)" +
+                             id + R"("})");
+  EXPECT_THAT(log_.last("request_received"),
+              StartsWith("info request_received method=POST path=/historical/stock status=202"));
+  EXPECT_THAT(log_.last("request_received"), HasSubstr("job=" + id));
+}
+
+TEST_F(ApiTest, ShowsAJobWithPartOneFirst) {
+  const auto id = submit_week();
+  const auto pending = ask("GET", "/jobs/" + id);
+  EXPECT_EQ(pending.status, 200);
+  EXPECT_THAT(pending.body, StartsWith(R"({"job_id":")" + id + R"(","status":")"));
+  run_to_end(id);
+  const auto ended = ask("GET", "/jobs/" + id);
+  EXPECT_THAT(ended.body,
+              StartsWith(R"({"job_id":")" + id +
+                         R"(","status":"completed","progress":{"completed":5,"total":5,)"
+                         R"("percentage":100.0},"created_at":")"));
+  EXPECT_THAT(log_.last("request_received"), StartsWith("debug "));
+}
+
+TEST_F(ApiTest, SaysWhyAJobStandsStillOnlyWhileItHasNotEnded) {
+  source_.is_there = false;
+  const auto id = submit_week();
+  runtime_.run(sleep_a_second());
+  EXPECT_THAT(ask("GET", "/jobs/" + id).body, HasSubstr(R"("waiting_for":"upstream)"));
+  source_.is_there = true;
+  run_to_end(id);
+  EXPECT_THAT(ask("GET", "/jobs/" + id).body, Not(HasSubstr("waiting_for")));
+}
+
+struct IdCase {
+  std::string name;
+  std::string id;
+  int status;
+  std::string body;
+};
+class JobIdInPath : public ApiTest, public ::testing::WithParamInterface<IdCase> {};
+
+TEST_P(JobIdInPath, IsReadAsPythonDoesAndGivenBackAsSent) {
+  for (const auto* suffix : {"", "/items"}) {
+    const auto answer = ask("GET", "/jobs/" + GetParam().id + suffix);
+    EXPECT_EQ(answer.status, GetParam().status);
+    EXPECT_EQ(answer.body, GetParam().body);
+  }
+}
+INSTANTIATE_TEST_SUITE_P(
+    Spellings, JobIdInPath,
+    ::testing::Values(
+        IdCase{"no_id", "not-a-uuid", 400, R"({"detail":"Invalid job ID format"})"},
+        IdCase{"dashed", "00000000-0000-0000-0000-000000000000", 404,
+               R"({"detail":"Job 00000000-0000-0000-0000-000000000000 not found"})"},
+        IdCase{"braced", "{00000000-0000-0000-0000-00000000000A}", 404,
+               R"({"detail":"Job {00000000-0000-0000-0000-00000000000A} not found"})"},
+        IdCase{"urn", "urn:uuid:00000000-0000-0000-0000-000000000000", 404,
+               R"({"detail":"Job urn:uuid:00000000-0000-0000-0000-000000000000 not found"})"}),
+    [](const auto& tested) { return tested.param.name; });
+
+TEST_F(ApiTest, ListsJobsNewestFirstAsManyAsAreAskedFor) {
+  const auto first = submit_week();
+  run_to_end(first);
+  const auto second = submit_week();
+  auto list = Json::parse(ask("GET", "/jobs").body);
+  EXPECT_EQ(list["total"], 2);
+  EXPECT_EQ(list["limit"], nullptr);
+  EXPECT_EQ(list["status_filter"], nullptr);
+  EXPECT_EQ(list["jobs"][0]["job_id"], second);
+  EXPECT_EQ(list["jobs"][1]["job_id"], first);
+  list = Json::parse(ask("GET", "/jobs", {{"limit", "7"}, {"limit", "1"}}).body);
+  EXPECT_EQ(list["total"], 1);
+  EXPECT_EQ(list["limit"], 1);
+  list = Json::parse(ask("GET", "/jobs", {{"job_status", "Completed"}}).body);
+  EXPECT_EQ(list["status_filter"], "Completed");
+  EXPECT_EQ(list["total"], 1);
+  EXPECT_EQ(list["jobs"][0]["job_id"], first);
+  list = Json::parse(ask("GET", "/jobs", {{"job_status", ""}}).body);
+  EXPECT_EQ(list["status_filter"], "");
+  EXPECT_EQ(list["total"], 2);
+}
+
+TEST_F(ApiTest, RefusesAListThatIsNoneOfThese) {
+  const auto status = ask("GET", "/jobs", {{"job_status", "x"}});
+  EXPECT_EQ(status.status, 400);
+  EXPECT_THAT(status.body, StartsWith(R"({"detail":"Invalid status 'x'. Valid statuses: )"));
+  const auto limit = ask("GET", "/jobs", {{"limit", "many"}});
+  EXPECT_EQ(limit.status, 422);
+  EXPECT_EQ(limit.body,
+            R"({"detail":[{"type":"int_parsing","loc":["query","limit"],"msg":"Input should be a )"
+            R"(valid integer, unable to parse string as an integer","input":"many"}]})");
+}
+
+TEST_F(ApiTest, ListsItemsPageByPage) {
+  const auto id = submit_week();
+  run_to_end(id);
+  const auto path = "/jobs/" + id + "/items";
+  std::vector<std::string> keys;
+  std::vector<std::pair<std::string, std::string>> query{{"limit", "2"}};
+  for (int pages = 1;; ++pages) {
+    const auto page = Json::parse(ask("GET", path, query).body);
+    for (const auto& item : page["items"]) {
+      EXPECT_EQ(item["state"], "no_data");
+      keys.push_back(item["key"]);
+    }
+    if (page["next_cursor"].is_null()) {
+      EXPECT_EQ(pages, 3);
+      break;
+    }
+    query = {{"limit", "2"}, {"cursor", page["next_cursor"].dump()}};
+  }
+  EXPECT_THAT(keys, ElementsAre("historical-stock/ohlc/1m/AAPL/2024/01/02/data.parquet",
+                                "historical-stock/ohlc/1m/AAPL/2024/01/03/data.parquet",
+                                "historical-stock/ohlc/1m/AAPL/2024/01/04/data.parquet",
+                                "historical-stock/ohlc/1m/AAPL/2024/01/05/data.parquet",
+                                "historical-stock/ohlc/1m/AAPL/2024/01/08/data.parquet"));
+  EXPECT_EQ(Json::parse(ask("GET", path, {{"state", "no_data"}}).body)["items"].size(), 5u);
+  EXPECT_EQ(Json::parse(ask("GET", path, {{"state", "failed"}}).body)["items"].size(), 0u);
+  EXPECT_EQ(ask("GET", path, {{"state", "bad"}}).body,
+            R"({"detail":"Invalid state 'bad'. Valid states: pending, running, succeeded, )"
+            R"(skipped, no_data, failed, cancelled"})");
+  EXPECT_EQ(ask("GET", path, {{"cursor", "-1"}}).body, R"({"detail":"Invalid cursor"})");
+}
+
+TEST_F(ApiTest, TellsWhatTheUpstreamCannotServeAtTheFieldThatAsksForIt) {
+  source_.refuses = "interval 90s is not one that a v3 terminal serves: 1m, 5m";
+  const auto answer = submit(R"("start_date":"20240102","end_date":"20240105","interval":90000)");
+  EXPECT_EQ(answer.status, 422);
+  const auto fault = Json::parse(answer.body)["detail"][0];
+  EXPECT_EQ(fault["loc"], (Json{"body", "interval"}));
+  EXPECT_EQ(fault["input"], 90000);
+  EXPECT_THAT(fault["msg"].get<std::string>(), HasSubstr("1m, 5m"));
+}
+
+TEST_F(ApiTest, AnOutageOfTheStoreIsA503ThatSaysWhenToComeBack) {
+  const auto id = submit_week();
+  run_to_end(id);
+  store_.failure = Error{ErrorCode::store_unavailable, "/var/lib/jobs.db: disk full", 0ms};
+  const auto refused = submit(R"("start_date":"20240102","end_date":"20240105")");
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.header("Retry-After"), "5");
+  EXPECT_EQ(refused.body,
+            R"({"detail":"Failed to submit request: the job store is not available"})");
+  EXPECT_THAT(log_.last("submit_failed"), HasSubstr("status=503"));
+  EXPECT_THAT(log_.last("submit_failed"), HasSubstr("error=/var/lib/jobs.db: disk full"));
+
+  const auto unknown = ask("GET", "/jobs/00000000-0000-0000-0000-000000000000");
+  EXPECT_EQ(unknown.status, 503);
+  EXPECT_EQ(unknown.body,
+            R"({"detail":"Failed to get job status: the job store is not available"})");
+  EXPECT_THAT(log_.last("status_failed"), HasSubstr("job=00000000-0000-0000-0000-000000000000"));
+  EXPECT_EQ(ask("GET", "/jobs").body,
+            R"({"detail":"Failed to list jobs: the job store is not available"})");
+  EXPECT_EQ(ask("GET", "/jobs/" + id + "/items").status, 503);
+  EXPECT_EQ(ask("GET", "/health").status, 200);
+
+  store_.failure.reset();
+  EXPECT_EQ(submit(R"("start_date":"20240102","end_date":"20240105")").status, 202);
+}
+
+TEST_F(ApiTest, AFaultWhileSubmittingIsA500WithoutItsInsides) {
+  store_.failure = Error{ErrorCode::internal, "at /src/store.cpp:17", 0ms};
+  const auto refused = submit(R"("start_date":"20240102","end_date":"20240105")");
+  EXPECT_EQ(refused.status, 500);
+  EXPECT_EQ(refused.body, R"({"detail":"Failed to submit request: an internal error"})");
+}
+
+TEST_F(ApiTest, AFaultThatNoHandlerExpectsIsAnInternalError) {
+  store_.throws = true;
+  const auto answer = ask("GET", "/jobs");
+  EXPECT_EQ(answer.status, 500);
+  EXPECT_THAT(answer.body,
+              StartsWith(R"({"error_code":"INTERNAL_ERROR","message":"An internal error occurred )"
+                         R"(while processing the request","details":")"));
+  EXPECT_THAT(answer.body, Not(HasSubstr("/home")));
+  EXPECT_THAT(log_.last("handler_failed"), HasSubstr("/home/ann/jobs.db is broken"));
+}
+
+TEST_F(ApiTest, TakesNothingNewOnceItDrains) {
+  const auto id = submit_week();
+  api_.drain();
+  const auto refused = submit(R"("start_date":"20240102","end_date":"20240105")");
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.body, R"({"detail":"Failed to submit request: the server is stopping"})");
+  EXPECT_EQ(refused.header("Retry-After"), "5");
+  EXPECT_EQ(ask("GET", "/jobs/" + id).status, 200);
+}
+
+TEST_F(ApiTest, AsksTheServiceNothingBeforeItIsOpened) {
+  Api early(runtime_, service_, log_, {.version = "1", .existing = Existing::keep});
+  net::ServerRequest request;
+  request.method = "GET";
+  request.path = "/jobs";
+  int status = 0;
+  runtime_.run(status_of(early, std::move(request), status));
+  EXPECT_EQ(status, 503);
+}
+
+TEST_F(ApiTest, ForceRefreshIsTheServersWhenTheRequestSaysNothing) {
+  Api forcing(runtime_, service_, log_, {.version = "1", .existing = Existing::replace});
+  forcing.open();
+  net::ServerRequest request;
+  request.method = "POST";
+  request.path = "/historical/stock";
+  request.headers = {{"Content-Type", "application/json"}};
+  request.body = R"({"root":"AAPL","start_date":"20240102","end_date":"20240102"})";
+  int status = 0;
+  runtime_.run(status_of(forcing, std::move(request), status));
+  EXPECT_EQ(status, 202);
+  const auto jobs = Json::parse(ask("GET", "/jobs").body)["jobs"];
+  EXPECT_EQ(jobs[0]["request"]["force_refresh"], true);
+}
+
+TEST(ApiRefusal, HasTheShapeOfEveryOtherRefusal) {
+  const auto answer = Api::refusal(413, "Content Too Large");
+  EXPECT_EQ(answer.status, 413);
+  EXPECT_EQ(as_text(answer.body.bytes), R"({"detail":"Content Too Large"})");
+  EXPECT_THAT(std::string(as_text(Api::refusal(500, "x").body.bytes)),
+              StartsWith(R"({"error_code":"INTERNAL_ERROR")"));
+}
+
+}  // namespace
+}  // namespace betedge::server

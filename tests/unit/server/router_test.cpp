@@ -1,0 +1,74 @@
+#include "betedge/server/router.hpp"
+
+#include <gtest/gtest.h>
+
+namespace betedge::server {
+namespace {
+
+struct MatchCase {
+  std::string name;
+  std::string pattern;
+  std::string path;
+  std::optional<std::string> parameter;
+};
+
+class PathMatch : public testing::TestWithParam<MatchCase> {};
+
+TEST_P(PathMatch, IsWholeSegmentByWholeSegment) {
+  const auto found = match(GetParam().pattern, GetParam().path);
+  ASSERT_EQ(found.has_value(), GetParam().parameter.has_value());
+  if (found) EXPECT_EQ(*found, *GetParam().parameter);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Paths, PathMatch,
+    testing::Values(MatchCase{"root", "/", "/", ""}, MatchCase{"root_only", "/", "/x", {}},
+                    MatchCase{"fixed", "/health", "/health", ""},
+                    MatchCase{"fixed_longer", "/health", "/health/live", {}},
+                    MatchCase{"fixed_with_slash", "/health", "/health/", {}},
+                    MatchCase{"prefix", "/health", "/healthy", {}},
+                    MatchCase{"parameter", "/jobs/{job_id}", "/jobs/7", "7"},
+                    MatchCase{"parameter_odd", "/jobs/{job_id}", "/jobs/{7} x", "{7} x"},
+                    MatchCase{"parameter_empty", "/jobs/{job_id}", "/jobs/", {}},
+                    MatchCase{"parameter_missing", "/jobs/{job_id}", "/jobs", {}},
+                    MatchCase{"parameter_inside", "/jobs/{job_id}/items", "/jobs/7/items", "7"},
+                    MatchCase{"parameter_never_two", "/jobs/{job_id}", "/jobs/7/items", {}},
+                    MatchCase{"no_slash", "/jobs", "jobs", {}},
+                    MatchCase{"empty", "/jobs", "", {}}),
+    [](const auto& tested) { return tested.param.name; });
+
+constexpr Endpoint kEndpoints[] = {{Method::get, "/jobs", ""},
+                                   {Method::post, "/jobs", ""},
+                                   {Method::get, "/jobs/{job_id}", ""},
+                                   {Method::post, "/historical/option", ""}};
+
+TEST(Router, FindsTheEndpointAndItsParameter) {
+  const auto found = route(kEndpoints, "GET", "/jobs/7");
+  ASSERT_TRUE(std::holds_alternative<Found>(found));
+  EXPECT_EQ(std::get<Found>(found).endpoint, 2u);
+  EXPECT_EQ(std::get<Found>(found).parameter, "7");
+}
+
+TEST(Router, AnswersHeadWhereverItAnswersGet) {
+  const auto found = route(kEndpoints, "HEAD", "/jobs");
+  ASSERT_TRUE(std::holds_alternative<Found>(found));
+  EXPECT_EQ(std::get<Found>(found).endpoint, 0u);
+  EXPECT_TRUE(std::holds_alternative<WrongMethod>(route(kEndpoints, "HEAD", "/historical/option")));
+}
+
+TEST(Router, SaysWhichMethodsAKnownPathTakes) {
+  const auto option = route(kEndpoints, "GET", "/historical/option");
+  ASSERT_TRUE(std::holds_alternative<WrongMethod>(option));
+  EXPECT_EQ(std::get<WrongMethod>(option).allow, "POST");
+  const auto jobs = route(kEndpoints, "DELETE", "/jobs");
+  ASSERT_TRUE(std::holds_alternative<WrongMethod>(jobs));
+  EXPECT_EQ(std::get<WrongMethod>(jobs).allow, "GET, HEAD, POST");
+}
+
+TEST(Router, DoesNotKnowOtherPaths) {
+  EXPECT_TRUE(std::holds_alternative<UnknownPath>(route(kEndpoints, "GET", "/nope")));
+  EXPECT_TRUE(std::holds_alternative<UnknownPath>(route(kEndpoints, "get", "/nope")));
+}
+
+}  // namespace
+}  // namespace betedge::server
