@@ -313,8 +313,8 @@ Life::~Life() {
   if (world_->closed) return;
   // A crash: nothing of it runs on, and nothing is cleaned up either, as when a process is killed.
   // Its suspended coroutines hold each other, so it is kept for good.
-  static std::vector<std::unique_ptr<World>> graveyard;
-  graveyard.push_back(std::move(world_));
+  static auto* const graveyard = new std::vector<std::unique_ptr<World>>;
+  graveyard->push_back(std::move(world_));
 }
 
 bool Life::live(std::uint64_t steps) {

@@ -53,9 +53,9 @@ struct DataProcessingService::Impl {
         tracker(&ports.jobs),
         scheduler({ports.runtime, ports.jobs, tracker, ports.log},
                   {.concurrency = options.concurrency,
-             .lease = options.lease,
-             .retry = options.retry,
-             .owner = options.owner},
+                   .lease = options.lease,
+                   .retry = options.retry,
+                   .owner = options.owner},
                   [this](ClaimedFetch fetch, std::stop_token stop) {
                     return runner.run(std::move(fetch), std::move(stop));
                   }) {}

@@ -14,10 +14,10 @@ namespace betedge::sources {
 
 struct ThetaOptions {
   // Which protocol; nullopt asks the terminal, v3 first, when a call is made (DESIGN.md, Settings).
-  std::optional<ThetaVersion> api;
+  std::optional<ThetaVersion> api{};
   // Where the terminal is, without /v2 or /v3. nullopt: 127.0.0.1 at the version's own port, 25503
   // or 25510 (THETA.md 1.1, 2.1).
-  std::optional<std::string> base_url;
+  std::optional<std::string> base_url{};
   V2Form v2_form = V2Form::csv;
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds idle_timeout{120'000};

@@ -27,11 +27,11 @@ TEST(Freshness, NothingThereIsNotFresh) {
 
 TEST(Freshness, WhatWeRecordedIsFreshWhenItIsStillThatAndCoversAsMuch) {
   EXPECT_TRUE(is_fresh(found(10, {}), recorded(10, kFriday), kCovers));
-  EXPECT_TRUE(is_fresh(found(10, {}), recorded(10, kFriday + 3 * 24h), kCovers));
+  EXPECT_TRUE(is_fresh(found(10, {}), recorded(10, kFriday + std::chrono::days{3}), kCovers));
 }
 
 TEST(Freshness, AnObjectOfAPeriodThatWentOnIsNotFresh) {
-  EXPECT_FALSE(is_fresh(found(10, {}), recorded(10, kFriday - 24h), kCovers));
+  EXPECT_FALSE(is_fresh(found(10, {}), recorded(10, kFriday - std::chrono::days{1}), kCovers));
 }
 
 TEST(Freshness, AnObjectOfAnotherSizeThanWeWroteIsNotFresh) {

@@ -9,7 +9,7 @@
 namespace betedge::engine {
 namespace {
 
-class MemoryBudgetTest : public testing::Test {
+class MemoryBudgetTest : public ::testing::Test {
  protected:
   Task<void> admit(MemoryBudget::Share& share, std::optional<bool>& admitted,
                    std::stop_token stop = {}) {

@@ -6,6 +6,7 @@
 
 #include "betedge/engine/data_processing_service.hpp"
 #include "betedge/jobs/sqlite_store.hpp"
+#include "betedge/ports/async.hpp"
 #include "betedge/sinks/memory_store.hpp"
 #include "support/virtual_runtime.hpp"
 
@@ -13,7 +14,7 @@ namespace betedge::engine {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 Date day(int year, unsigned month, unsigned number) {
   return std::chrono::year{year} / month / number;
@@ -45,7 +46,8 @@ class ScriptedAnswer final : public Answer {
 class ScriptedSource final : public Source {
  public:
   explicit ScriptedSource(Runtime& runtime) : runtime_(runtime) {}
-  std::map<std::pair<Kind, Date>, std::deque<Scripted>> answers;  // by first day; the last one stays
+  std::map<std::pair<Kind, Date>, std::deque<Scripted>>
+      answers;  // by first day; the last one stays
   std::vector<Call> calls;
   std::optional<std::string> refuses;
   bool is_there = true;
@@ -103,13 +105,14 @@ std::string option_ohlc_csv(std::string_view iso_day) {
          std::string(iso_day) + "T09:30:00,1.00,1.10,0.95,1.05,100,7,1.01\n";
 }
 
-class DataProcessingServiceTest : public testing::Test {
+class DataProcessingServiceTest : public ::testing::Test {
  protected:
   DataProcessingServiceTest() {
     store_ = *jobs::open_sqlite_store(runtime_, ":memory:");
     EngineOptions options;
     options.retry.max_attempts = 3;
-    service_.emplace(DataProcessingService::Ports{runtime_, *store_, lake_, source_, log_}, options);
+    service_.emplace(DataProcessingService::Ports{runtime_, *store_, lake_, source_, log_},
+                     options);
     runtime_.run(must(service_->start()));
   }
   ~DataProcessingServiceTest() override {
@@ -189,7 +192,7 @@ TEST_F(DataProcessingServiceTest, ProcessRequestAnswersBeforeAnyUpstreamCall) {
   EXPECT_EQ(submitted->total_items(), 4U);
   EXPECT_EQ(submitted->completed_items(), 0U);
   EXPECT_EQ(lake_.keys().size(), 0U);
-  EXPECT_THAT(submitted->warnings, testing::ElementsAre("unknown member 'colour' ignored"));
+  EXPECT_THAT(submitted->warnings, ::testing::ElementsAre("unknown member 'colour' ignored"));
 }
 
 TEST_F(DataProcessingServiceTest, AJobRunsInTheBackgroundToItsObjects) {
@@ -312,7 +315,8 @@ TEST_F(DataProcessingServiceTest, AnOptionsObjectHasItsUnderlyingsRowsToo) {
   EXPECT_EQ(source_.calls.size(), 2U);
 }
 
-TEST_F(DataProcessingServiceTest, AnUnderlyingWithoutDataOrWithoutEntitlementLeavesTheOptionAndSaysSo) {
+TEST_F(DataProcessingServiceTest,
+       AnUnderlyingWithoutDataOrWithoutEntitlementLeavesTheOptionAndSaysSo) {
   auto request = stock_ohlc(day(2024, 1, 4), day(2024, 1, 5));
   request.kind = Kind::option;
   source_.answers[{Kind::option, day(2024, 1, 4)}] = {{{}, false, option_ohlc_csv("2024-01-04")}};
@@ -382,7 +386,7 @@ TEST_F(DataProcessingServiceTest, DaysThatHaveNotEndedAreNamedBesideThoseThatHav
   ASSERT_TRUE(submitted.has_value());
   EXPECT_EQ(submitted->total_items(), 1U);
   EXPECT_THAT(submitted->not_yet_available,
-              testing::ElementsAre(day(2025, 6, 2), day(2025, 6, 3)));
+              ::testing::ElementsAre(day(2025, 6, 2), day(2025, 6, 3)));
 }
 
 TEST_F(DataProcessingServiceTest, AnIntervalThatTheTerminalCannotServeIsRejectedAtSubmit) {

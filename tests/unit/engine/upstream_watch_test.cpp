@@ -38,7 +38,7 @@ class NamesLog final : public Log {
   }
 };
 
-class UpstreamWatchTest : public testing::Test {
+class UpstreamWatchTest : public ::testing::Test {
  protected:
   void settle() {
     while (runtime_.step()) {
@@ -57,15 +57,15 @@ TEST_F(UpstreamWatchTest, SaysSinceWhenAndWhyNothingMovesAndProbesUntilItIsBack)
   source_.probes = {std::unexpected(gone_), std::unexpected(gone_)};
   watch_.failed(gone_);
   EXPECT_TRUE(watch_.is_open());
-  EXPECT_THAT(
-      *watch_.waiting_for(),
-      testing::MatchesRegex("upstream unavailable since 2025-06-02T13:30:00\\+00:00: .*refused.*"));
+  EXPECT_THAT(*watch_.waiting_for(),
+              ::testing::MatchesRegex(
+                  "upstream unavailable since 2025-06-02T13:30:00\\+00:00: .*refused.*"));
   settle();
   EXPECT_FALSE(watch_.is_open());
   EXPECT_EQ(watch_.waiting_for(), std::nullopt);
   EXPECT_EQ(source_.probed, 3);
   EXPECT_EQ(changes_, 2) << "opened once, closed once";
-  EXPECT_THAT(log_.names, testing::ElementsAre("upstream_unavailable", "upstream_available"));
+  EXPECT_THAT(log_.names, ::testing::ElementsAre("upstream_unavailable", "upstream_available"));
 }
 
 TEST_F(UpstreamWatchTest, FailuresInARowOpenItAndAnAnswerBetweenThemDoesNot) {

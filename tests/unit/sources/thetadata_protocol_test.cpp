@@ -28,7 +28,7 @@ struct TargetCase {
   std::string target;
 };
 
-class RequestTarget : public testing::TestWithParam<TargetCase> {};
+class RequestTarget : public ::testing::TestWithParam<TargetCase> {};
 
 TEST_P(RequestTarget, IsWhatTheTerminalDocuments) {
   EXPECT_EQ(request_target(GetParam().call, GetParam().version, GetParam().form),
@@ -37,7 +37,7 @@ TEST_P(RequestTarget, IsWhatTheTerminalDocuments) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, RequestTarget,
-    testing::Values(
+    ::testing::Values(
         TargetCase{"v3_option_quote", call(Kind::option, Schema::quote, kOneDay, 15min),
                    ThetaVersion::v3, V2Form::csv,
                    "/v3/option/history/quote?symbol=AAPL&expiration=*&date=20240105&interval=15m"
@@ -102,38 +102,38 @@ struct MeaningCase {
   ErrorCode code;
 };
 
-class Meaning : public testing::TestWithParam<MeaningCase> {};
+class Meaning : public ::testing::TestWithParam<MeaningCase> {};
 
 TEST_P(Meaning, OfAStatusIsTheVendorsTable) {
   const auto meaning = meaning_of(GetParam().status, "Some words.\nand more", "");
   ASSERT_TRUE(std::holds_alternative<Error>(meaning));
   EXPECT_EQ(std::get<Error>(meaning).code, GetParam().code);
-  EXPECT_THAT(std::get<Error>(meaning).message, testing::EndsWith(": Some words."));
+  EXPECT_THAT(std::get<Error>(meaning).message, ::testing::EndsWith(": Some words."));
   EXPECT_THAT(std::get<Error>(meaning).message,
-              testing::StartsWith("HTTP " + std::to_string(GetParam().status)));
+              ::testing::StartsWith("HTTP " + std::to_string(GetParam().status)));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Meaning,
-                         testing::Values(MeaningCase{400, ErrorCode::upstream_refused},
-                                         MeaningCase{403, ErrorCode::upstream_denied},
-                                         MeaningCase{404, ErrorCode::upstream_refused},
-                                         MeaningCase{410, ErrorCode::upstream_refused},
-                                         MeaningCase{418, ErrorCode::upstream_refused},
-                                         MeaningCase{429, ErrorCode::upstream_throttled},
-                                         MeaningCase{470, ErrorCode::upstream_failed},
-                                         MeaningCase{471, ErrorCode::upstream_denied},
-                                         MeaningCase{473, ErrorCode::upstream_refused},
-                                         MeaningCase{474, ErrorCode::upstream_unavailable},
-                                         MeaningCase{475, ErrorCode::upstream_refused},
-                                         MeaningCase{476, ErrorCode::upstream_unavailable},
-                                         MeaningCase{477, ErrorCode::upstream_failed},
-                                         MeaningCase{478, ErrorCode::upstream_unavailable},
-                                         MeaningCase{500, ErrorCode::upstream_failed},
-                                         MeaningCase{503, ErrorCode::upstream_failed},
-                                         MeaningCase{570, ErrorCode::upstream_refused},
-                                         MeaningCase{571, ErrorCode::upstream_unavailable},
-                                         MeaningCase{572, ErrorCode::upstream_failed},
-                                         MeaningCase{599, ErrorCode::upstream_failed}),
+                         ::testing::Values(MeaningCase{400, ErrorCode::upstream_refused},
+                                           MeaningCase{403, ErrorCode::upstream_denied},
+                                           MeaningCase{404, ErrorCode::upstream_refused},
+                                           MeaningCase{410, ErrorCode::upstream_refused},
+                                           MeaningCase{418, ErrorCode::upstream_refused},
+                                           MeaningCase{429, ErrorCode::upstream_throttled},
+                                           MeaningCase{470, ErrorCode::upstream_failed},
+                                           MeaningCase{471, ErrorCode::upstream_denied},
+                                           MeaningCase{473, ErrorCode::upstream_refused},
+                                           MeaningCase{474, ErrorCode::upstream_unavailable},
+                                           MeaningCase{475, ErrorCode::upstream_refused},
+                                           MeaningCase{476, ErrorCode::upstream_unavailable},
+                                           MeaningCase{477, ErrorCode::upstream_failed},
+                                           MeaningCase{478, ErrorCode::upstream_unavailable},
+                                           MeaningCase{500, ErrorCode::upstream_failed},
+                                           MeaningCase{503, ErrorCode::upstream_failed},
+                                           MeaningCase{570, ErrorCode::upstream_refused},
+                                           MeaningCase{571, ErrorCode::upstream_unavailable},
+                                           MeaningCase{572, ErrorCode::upstream_failed},
+                                           MeaningCase{599, ErrorCode::upstream_failed}),
                          [](const auto& tested) { return std::to_string(tested.param.status); });
 
 TEST(Meaning, NoDataIsKnownByItsCodeWhateverTheText) {
@@ -156,7 +156,7 @@ TEST(Meaning, RetryAfterIsHonouredUpToTwoMinutesAndOnlyWhenItIsANumber) {
 
 TEST(Meaning, ControlCharactersOfTheTerminalDoNotReachTheLog) {
   const auto meaning = meaning_of(500, "a\x1b[31m\tb", "");
-  EXPECT_THAT(std::get<Error>(meaning).message, testing::EndsWith(": a [31m b"));
+  EXPECT_THAT(std::get<Error>(meaning).message, ::testing::EndsWith(": a [31m b"));
 }
 
 TEST(PageTarget, KeepsThePathAndForgetsTheHost) {

@@ -12,8 +12,8 @@ namespace betedge::sources {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 struct Scripted {
   int status = 200;
@@ -68,7 +68,7 @@ class ScriptedClient final : public net::HttpClient {
   }
 };
 
-class ThetaSourceTest : public testing::Test {
+class ThetaSourceTest : public ::testing::Test {
  protected:
   const std::string kV3 = "http://127.0.0.1:25503";
   const std::string kV2 = "http://127.0.0.1:25510";
