@@ -67,6 +67,7 @@ CREATE TABLE item (
   bytes INTEGER NOT NULL DEFAULT 0,
   sha256 TEXT NOT NULL DEFAULT '',
   error TEXT NOT NULL DEFAULT '',
+  note TEXT NOT NULL DEFAULT '',
   UNIQUE (job, seq),
   CHECK ((state = 1) = (lease_until IS NOT NULL)),
   CHECK (state = 0 OR run_at IS NULL)

@@ -262,10 +262,10 @@ Result<JobInfo> Transactions::complete(FetchId fetch, std::uint64_t fence,
   // The error of an earlier attempt stays with an item that made it at last.
   db_.query(
          "UPDATE item SET state = ?, attempts = attempts + 1, lease_until = NULL, "
-         "lease_owner = NULL, rows = ?, bytes = ?, sha256 = ?, "
+         "lease_owner = NULL, rows = ?, bytes = ?, sha256 = ?, note = ?, "
          "error = CASE WHEN ? = 5 THEN ? ELSE error END WHERE fetch = ?",
-         number(outcome.state), outcome.rows, outcome.bytes, outcome.sha256, number(outcome.state),
-         outcome.error, fetch)
+         number(outcome.state), outcome.rows, outcome.bytes, outcome.sha256, outcome.note,
+         number(outcome.state), outcome.error, fetch)
       .run();
   if (outcome.object && outcome.state == ItemState::succeeded) record(*outcome.object);
   auto row = row_of(running.job);
@@ -406,7 +406,7 @@ Result<ItemPage> Transactions::list_items(const JobId& job, std::optional<ItemSt
   const auto row = find_row(job);
   if (!row) return no_such_job(job);
   auto query = db_.query(
-      "SELECT seq, object_key, state, attempts, rows, bytes, sha256, error FROM item "
+      "SELECT seq, object_key, state, attempts, rows, bytes, sha256, error, note FROM item "
       "WHERE job = ? AND seq >= ? AND (? OR state = ?) ORDER BY seq",
       row->id, from_seq, !state.has_value(), state ? number(*state) : 0);
   ItemPage page;
@@ -421,7 +421,8 @@ Result<ItemPage> Transactions::list_items(const JobId& job, std::optional<ItemSt
                           .rows = query.as<std::uint64_t>(4),
                           .bytes = query.as<std::uint64_t>(5),
                           .sha256 = query.text(6),
-                          .error = query.text(7)});
+                          .error = query.text(7),
+                          .note = query.text(8)});
   }
   return page;
 }
