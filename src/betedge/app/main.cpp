@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "betedge/app/serve.hpp"
+#include "betedge/app/simulate.hpp"
 
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
@@ -13,6 +14,7 @@ int main(int argc, char** argv) {
                                       arguments.end());
   try {
     if (command == "serve") return betedge::app::serve(rest);
+    if (command == "sim") return betedge::app::simulate(rest);
     if (command == "config") return betedge::app::show_config(rest);
   } catch (const std::exception& fault) {
     fmt::print(stderr, "betedge: {}\n", fault.what());

@@ -1,8 +1,5 @@
 #include "betedge/app/serve.hpp"
 
-#include <signal.h>
-#include <unistd.h>
-
 #include <cstdio>
 #include <filesystem>
 #include <optional>
@@ -10,15 +7,16 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include "betedge/app/command.hpp"
 #include "betedge/app/logging.hpp"
 #include "betedge/app/settings.hpp"
+#include "betedge/app/stop_request.hpp"
 #include "betedge/engine/data_processing_service.hpp"
 #include "betedge/jobs/sqlite_store.hpp"
 #include "betedge/net/asio_runtime.hpp"
 #include "betedge/net/http_client.hpp"
 #include "betedge/net/http_server.hpp"
 #include "betedge/net/limiter.hpp"
-#include "betedge/ports/async.hpp"
 #include "betedge/server/api.hpp"
 #include "betedge/sinks/local_store.hpp"
 #include "betedge/sinks/s3_store.hpp"
@@ -30,35 +28,6 @@ namespace {
 // Together they keep the promise of ten seconds between SIGTERM and the end.
 constexpr std::chrono::milliseconds kDrainGrace{1'000};
 constexpr std::chrono::milliseconds kFetchGrace{8'500};
-
-int complain(std::string_view sentence, int status) {
-  fmt::print(stderr, "betedge: {}\n", sentence);
-  return status;
-}
-
-// The first signal asks the server to stop; a second one ends the process at once.
-class StopRequest {
- public:
-  explicit StopRequest(Runtime& runtime) : asked_(runtime) {}
-
-  void on_signal(int number) {
-    if (number_ != 0) _exit(128 + number);
-    number_ = number;
-    source_.request_stop();
-    asked_.notify_one();
-  }
-  Task<void> wait() { (void)co_await asked_.wait(); }
-  std::stop_token token() const { return source_.get_token(); }
-  bool is_asked() const { return number_ != 0; }
-  std::string name() const {
-    return number_ == SIGINT ? "SIGINT" : number_ == SIGTERM ? "SIGTERM" : "SIGHUP";
-  }
-
- private:
-  Notify asked_;
-  std::stop_source source_;
-  int number_ = 0;
-};
 
 std::string address_of(const Settings& settings, std::uint16_t port) {
   const bool six = settings.listen_address.contains(':');
@@ -167,7 +136,7 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Settings settings
   std::fflush(stdout);
 
   co_await stop.wait();
-  log.event(Level::info, "service_stopping", {{"signal", stop.name()}});
+  log.event(Level::info, "service_stopping", {{"signal", stop.signal_name()}});
   api.drain();
   co_await (*http)->stop(kDrainGrace);
   co_await service.close();
@@ -265,19 +234,11 @@ int serve(const std::vector<std::string>& arguments) {
   for (const auto& warning : loaded->warnings)
     log->event(Level::warning, "setting_unused", {{"message", warning}});
 
-  // Started under nohup, the end of the terminal is no reason to stop.
-  struct sigaction hangup{};
-  sigaction(SIGHUP, nullptr, &hangup);
-  const bool ignores_hangup = hangup.sa_handler == SIG_IGN;
-
   net::AsioRuntime runtime;
   Parts parts;
   if (auto opened = open_parts(runtime, settings, parts); !opened)
     return complain(opened.error().message, 1);
   StopRequest stop(runtime);
-  runtime.handle_signals([&stop, ignores_hangup](int number) {
-    if (number != SIGHUP || !ignores_hangup) stop.on_signal(number);
-  });
   Result<void> outcome;
   runtime.run(run_server(runtime, settings, parts, *log, stop, outcome));
   // The lake may still use the client.
