@@ -1,0 +1,54 @@
+#pragma once
+
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "betedge/core/request.hpp"
+#include "betedge/net/http_client.hpp"
+#include "betedge/ports/runtime.hpp"
+#include "betedge/sdk/types.hpp"
+
+namespace betedge::sdk {
+
+// A betedge server, asked from coroutines of the loop's thread (API.md). Several calls at once are
+// fine. Runtime and HTTP client outlive it. `stop` ends a call with `stopped`.
+class AsyncClient {
+ public:
+  AsyncClient(Runtime& runtime, net::HttpClient& http, ServerAddress address);
+
+  // POST /historical/{kind}. Not tried again by itself: without an answer the request may have been
+  // accepted or not, and `jobs` tells.
+  Task<Outcome<wire::AcceptedView>> submit(Kind kind, wire::SubmitForm form, std::stop_token stop);
+
+  Task<Outcome<Job>> job(std::string id, std::stop_token stop);
+  // Newest first.
+  Task<Outcome<std::vector<Job>>> jobs(JobFilter filter, std::stop_token stop);
+  Task<Outcome<ItemPage>> items(std::string job_id, ItemFilter filter, std::stop_token stop);
+  Task<Outcome<void>> health(std::stop_token stop);
+
+  // Returns the job when it has ended, however it did. A server that goes away and comes back in
+  // between is waited for; one that no longer knows the job is `not_found`.
+  Task<Outcome<Job>> wait_for_completion(std::string id, WaitOptions options, std::stop_token stop);
+
+  // "http://127.0.0.1:8000"
+  const std::string& url() const { return address_.url; }
+
+ private:
+  struct Answer {
+    int status = 0;
+    std::string body;
+    std::chrono::milliseconds retry_after{0};
+  };
+  // The answer to a request, if its status is 2xx.
+  Task<Outcome<Answer>> ask(std::string method, std::string target, std::string body,
+                            std::stop_token stop);
+  Failure garbled(std::string message) const;
+
+  Runtime& runtime_;
+  net::HttpClient& http_;
+  ServerAddress address_;
+};
+
+}  // namespace betedge::sdk

@@ -1,0 +1,80 @@
+#include "betedge/sdk/client.hpp"
+
+#include <optional>
+#include <utility>
+
+#include "betedge/net/asio_runtime.hpp"
+#include "betedge/sdk/async_client.hpp"
+
+namespace betedge::sdk {
+
+struct Client::Impl {
+  explicit Impl(ServerAddress its_address) : address(std::move(its_address)) {}
+
+  template <class T>
+  static Task<void> keep(Task<Outcome<T>> task, std::optional<Outcome<T>>& outcome) {
+    outcome = co_await std::move(task);
+  }
+
+  // Runs the call's loop on this thread until it has ended.
+  template <class T>
+  Outcome<T> run(Task<Outcome<T>> task) {
+    std::optional<Outcome<T>> outcome;
+    runtime.run(keep(std::move(task), outcome));
+    return *std::move(outcome);
+  }
+
+  ServerAddress address;
+  net::AsioRuntime runtime{1, 1};
+  std::unique_ptr<net::HttpClient> http;
+  std::optional<AsyncClient> client;
+};
+
+Outcome<Client> Client::open(ServerAddress address) {
+  auto impl = std::make_unique<Impl>(std::move(address));
+  auto http = net::make_http_client(impl->runtime);
+  if (!http) {
+    return std::unexpected(Failure{Problem::server_failed, 0, std::move(http.error().message)});
+  }
+  impl->http = *std::move(http);
+  impl->client.emplace(impl->runtime, *impl->http, impl->address);
+  return Client(std::move(impl));
+}
+
+Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Client::Client(Client&&) noexcept = default;
+Client& Client::operator=(Client&&) noexcept = default;
+Client::~Client() = default;
+
+Outcome<wire::AcceptedView> Client::submit(Kind kind, wire::SubmitForm form) {
+  return impl_->run(impl_->client->submit(kind, std::move(form), {}));
+}
+
+Outcome<Job> Client::job(std::string id) {
+  return impl_->run(impl_->client->job(std::move(id), {}));
+}
+
+Outcome<std::vector<Job>> Client::jobs(JobFilter filter) {
+  return impl_->run(impl_->client->jobs(std::move(filter), {}));
+}
+
+Outcome<ItemPage> Client::items(std::string job_id, ItemFilter filter) {
+  return impl_->run(impl_->client->items(std::move(job_id), std::move(filter), {}));
+}
+
+Outcome<void> Client::health() {
+  return impl_->run(impl_->client->health({}));
+}
+
+Outcome<Job> Client::wait_for_completion(std::string id, WaitOptions options,
+                                         std::stop_token stop) {
+  // Stop tokens of coroutines are stopped on the loop's thread; the caller's may be on any. The
+  // source is shared with what is posted, which may come after the call has returned.
+  const auto inner = std::make_shared<std::stop_source>();
+  auto pass_on = [this, inner] { impl_->runtime.post([inner] { inner->request_stop(); }); };
+  const std::stop_callback watch(std::move(stop), std::move(pass_on));
+  return impl_->run(
+      impl_->client->wait_for_completion(std::move(id), std::move(options), inner->get_token()));
+}
+
+}  // namespace betedge::sdk

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "betedge/wire/job.hpp"
+
+// What the client of a betedge server speaks in, blocking (client.hpp) or as coroutines
+// (async_client.hpp).
+namespace betedge::sdk {
+
+// Why a call did not give what was asked for, as far as a caller decides by it.
+enum class Problem : std::uint8_t {
+  refused,        // the server will not do it, and says why: 400, 422 and the like
+  unauthorized,   // 401, 403: a token is missing or not allowed to
+  not_found,      // 404: no such job
+  unavailable,    // nobody listens, the connection broke, or 429, 502, 503, 504: try again later
+  server_failed,  // 500
+  garbled,        // an answer that is not betedge's: is this its address?
+  timeout,        // the caller's own time was over; the job goes on
+  stopped,        // the caller asked to stop; the job goes on
+};
+
+struct Failure {
+  Problem problem = Problem::server_failed;
+  int http_status = 0;  // 0 when there was no answer
+  std::string message;  // one line, for a person
+  // Of a request that does not hold: each fault on its own, "end_date: end_date must be >= …".
+  std::vector<std::string> faults{};
+  std::chrono::milliseconds retry_after{0};  // what the server asked for; zero when nothing
+};
+
+template <class T>
+using Outcome = std::expected<T, Failure>;
+
+struct ServerAddress {
+  std::string url = "http://127.0.0.1:8000";  // "http://" may be left out
+  std::string token{};                        // empty: none is sent
+  std::string client_id{};                    // X-Client-Id; empty: none is sent
+};
+
+// A job as the server tells it: read, and as it came.
+struct Job {
+  wire::JobView view;
+  std::string json;
+  std::chrono::milliseconds retry_after{0};  // when to ask again, if the server says so
+};
+
+struct JobFilter {
+  std::optional<std::string> status{};  // "running", in any case
+  std::optional<std::size_t> limit{};   // at least 1
+};
+
+struct ItemFilter {
+  std::optional<std::string> state{};   // "failed"
+  std::optional<std::size_t> limit{};   // at least 1; the server has an own maximum
+  std::optional<std::string> cursor{};  // of the page before
+};
+
+struct ItemPage {
+  std::vector<wire::ItemView> items;
+  std::vector<std::string> json;  // each item as it came
+  std::optional<std::string> next_cursor;
+};
+
+// How to wait for a job. The distance of the looks grows by half each time, with a fifth of chance
+// either way, and is never shorter than the server asks for.
+struct WaitOptions {
+  std::chrono::milliseconds first_delay{250};
+  std::chrono::milliseconds longest_delay{5'000};
+  // Then `timeout`; nullopt: as long as it takes.
+  std::optional<std::chrono::milliseconds> timeout{};
+  // A server that does not answer for so long has not just been restarted: `unavailable`.
+  std::chrono::milliseconds patience{std::chrono::minutes{10}};
+  // After every look, the last one included; never after the wait has returned.
+  std::function<void(const Job&)> on_progress{};
+  // After every look that failed and is not the last.
+  std::function<void(const Failure&)> on_trouble{};
+};
+
+}  // namespace betedge::sdk
