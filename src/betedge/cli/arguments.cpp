@@ -1,0 +1,265 @@
+#include "betedge/cli/arguments.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "betedge/cli/exit_code.hpp"
+#include "betedge/cli/words.hpp"
+
+namespace betedge::cli {
+
+namespace {
+
+constexpr std::string_view kHelp =
+    R"(betedge downloads market history into Parquet files, as jobs that run in the background.
+
+  betedge serve                            start the server: everything below talks to it
+  betedge sim                              a simulated vendor terminal, to try it without an account
+  betedge option AAPL 2024-01-01 2024-12-31 --interval 15m --wait
+                                           option quotes of a year, and watch them come
+  betedge stock AAPL 2023-01-01 2023-12-31 --schema eod
+                                           daily stock bars; prints the job's id at once
+  betedge wait ID                          follow a job to its end
+  betedge jobs                             what runs and what has run
+  betedge job ID                           one job in full; --items: each of its files
+
+Also: betedge config (every setting and where it came from), betedge version.
+Every command has --help, and --json for scripts.
+
+The server's address is --url or BETEDGE_URL (http://127.0.0.1:8000), its token BETEDGE_TOKEN.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some items failed, 4 not allowed, 5 server not
+available, 6 no such job, 7 not done within --timeout, 130 interrupted (the job goes on).
+)";
+
+constexpr std::string_view kSubmitExamples = R"(Examples:
+  betedge {0} AAPL 2024-01-02 --wait                       one day, and wait for it
+  betedge {0} AAPL 2024-01-01 2024-12-31 --interval 15m    a year; runs in the background
+  betedge {0} AAPL 2024-01-01 2024-12-31 --schema eod      daily rows
+  betedge {0} SPY 2024-03-01 2024-03-28 --start-time 09:30 --end-time 10:30 --interval 1m
+The same command again downloads only what is missing; --force downloads all of it again.)";
+
+constexpr std::string_view kWaitExamples = R"(Examples:
+  betedge wait 01912345-6789-7abc-8def-0123456789ab
+  betedge wait ID --timeout 10m    exit code 7 if it takes longer; the job goes on
+Ctrl-C leaves the job running.)";
+
+constexpr std::string_view kJobsExamples = R"(Examples:
+  betedge jobs                     the newest 20
+  betedge jobs --status running
+  betedge jobs --limit 1 --json    one JSON object a line)";
+
+constexpr std::string_view kJobExamples = R"(Examples:
+  betedge job ID
+  betedge job ID --items --state failed    what failed, and why
+  betedge job ID --items --json            one JSON object a line)";
+
+// What was typed, before it is read.
+struct Typings {
+  std::string root, start, end, interval, start_time, end_time, timeout;
+  std::string schema, format;
+  bool force = false;
+};
+
+struct Parser {
+  CLI::App app{"", "betedge"};
+  Typings typed;
+  Invocation invocation;
+  SubmitCommand submit;
+  WaitCommand wait;
+  JobsCommand jobs;
+  JobCommand job;
+
+  Parser() {
+    app.require_subcommand(1, 1);
+    add_submit("option", "Download option chains: quotes, bars or daily rows", "15m");
+    add_submit("stock", "Download a stock's quotes, bars or daily rows", "1m");
+
+    auto* const waiting = add("wait", "Follow a job until it has ended", kWaitExamples);
+    waiting->add_option("ID", wait.id, "The job's id")->required();
+    add_timeout(waiting);
+
+    auto* const listing = add("jobs", "List jobs, the newest first", kJobsExamples);
+    listing
+        ->add_option("--status", jobs.status, "Only those: pending, running, completed or failed")
+        ->type_name("STATUS");
+    listing->add_option("--limit", jobs.limit, "At most so many")
+        ->type_name("N")
+        ->default_str("20")
+        ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000}, "a number from 1"));
+
+    auto* const showing = add("job", "Show a job in full", kJobExamples);
+    showing->add_option("ID", job.id, "The job's id")->required();
+    auto* const items = showing->add_flag("--items", job.items, "List its items (files)");
+    showing
+        ->add_option("--state", job.state,
+                     "Only items that are pending, running, succeeded, skipped, no_data, failed "
+                     "or cancelled")
+        ->type_name("STATE")
+        ->needs(items);
+
+    add("version", "Print the version", "");
+  }
+
+  CLI::App* add(const std::string& name, const std::string& description,
+                std::string_view examples) {
+    auto* const command = app.add_subcommand(name, description);
+    command->set_help_flag("-h,--help", "Show this");
+    command->footer("\n" + fmt::format(fmt::runtime(examples), name));
+    command->add_flag("--json", invocation.json, "JSON on standard output, for scripts");
+    if (name == "version") return command;
+    command->add_option("--url", invocation.url, "The server's address, instead of BETEDGE_URL")
+        ->type_name("URL");
+    return command;
+  }
+
+  void add_timeout(CLI::App* command) {
+    command->add_option("--timeout", typed.timeout, "Wait no longer than this: 90s, 10m, 2h")
+        ->type_name("TIME");
+  }
+
+  void add_submit(const std::string& name, const std::string& description,
+                  const std::string& usual_interval) {
+    auto* const command = add(name, description, kSubmitExamples);
+    command->add_option("ROOT", typed.root, "The underlying's symbol: AAPL")->required();
+    command->add_option("START", typed.start, "The first day: 2024-01-01 or 20240101")->required();
+    command->add_option("END", typed.end, "The last day; left out: one day only");
+    command->add_option("--schema", typed.schema, "quote, ohlc or eod [quote]")->type_name("WHAT");
+    command
+        ->add_option("--interval", typed.interval,
+                     "Distance of quotes, length of bars: 1m, 15m, 1h [" + usual_interval + "]")
+        ->type_name("TIME");
+    command->add_option("--start-time", typed.start_time, "Of each day, in New York: 09:30")
+        ->type_name("TIME");
+    command->add_option("--end-time", typed.end_time, "Of each day, in New York: 16:00")
+        ->type_name("TIME");
+    command->add_option("--format", typed.format, "parquet or ipc (Arrow) [parquet]")
+        ->type_name("FORMAT");
+    command->add_flag("--force", typed.force, "Download again what is there already");
+    command->add_flag("--wait", submit.wait, "Follow the job until it has ended");
+    add_timeout(command);
+  }
+
+  // Reads what was typed into what it means.
+  Typed<void> finish(const std::string& name) {
+    const auto timeout = [this]() -> Typed<std::optional<std::chrono::milliseconds>> {
+      if (typed.timeout.empty()) return std::nullopt;
+      BETEDGE_TRY(const auto time, read_duration(typed.timeout));
+      return time;
+    };
+    if (name == "option" || name == "stock") {
+      BETEDGE_TRY_VOID(finish_submit(name));
+      BETEDGE_TRY(submit.timeout, timeout());
+      if (submit.timeout && !submit.wait) {
+        return std::unexpected("--timeout is for waiting: add --wait");
+      }
+      invocation.command = submit;
+    } else if (name == "wait") {
+      BETEDGE_TRY(wait.timeout, timeout());
+      invocation.command = wait;
+    } else if (name == "jobs") {
+      invocation.command = jobs;
+    } else if (name == "job") {
+      invocation.command = job;
+    } else {
+      invocation.command = VersionCommand{};
+    }
+    return {};
+  }
+
+  Typed<void> finish_submit(const std::string& name) {
+    auto& form = submit.form;
+    submit.kind = name == "option" ? Kind::option : Kind::stock;
+    form.root = typed.root;
+    BETEDGE_TRY(form.start_date, read_date(typed.start));
+    BETEDGE_TRY(form.end_date, read_date(typed.end.empty() ? typed.start : typed.end));
+    if (form.end_date < form.start_date) {
+      return std::unexpected(
+          fmt::format("the last day ({}) is before the first ({})", typed.end, typed.start));
+    }
+    if (!typed.schema.empty()) {
+      if (!parse_schema(typed.schema))
+        return unknown(typed.schema, "a schema", {"quote", "ohlc", "eod"});
+      form.schema = typed.schema;
+    }
+    if (!typed.format.empty()) {
+      if (!parse_file_format(typed.format))
+        return unknown(typed.format, "a format", {"parquet", "ipc"});
+      form.return_format = typed.format;
+    }
+    if (!typed.interval.empty()) {
+      BETEDGE_TRY(const auto interval, read_interval(typed.interval));
+      form.interval_ms = interval.count();
+    }
+    if (!typed.start_time.empty()) {
+      BETEDGE_TRY(const auto time, read_time_of_day(typed.start_time));
+      form.start_time_ms = time.count();
+    }
+    if (!typed.end_time.empty()) {
+      BETEDGE_TRY(const auto time, read_time_of_day(typed.end_time));
+      form.end_time_ms = time.count();
+    }
+    if (typed.force) form.force_refresh = true;
+    return {};
+  }
+
+  static std::unexpected<std::string> unknown(std::string_view text, std::string_view what,
+                                              std::initializer_list<std::string_view> known) {
+    return std::unexpected(
+        fmt::format("'{}' is not {}: write {}", harmless(text), what, fmt::join(known, ", ")));
+  }
+};
+
+Told usage_error(std::string_view command, std::string_view why) {
+  const auto name = command.empty() ? "betedge" : fmt::format("betedge {}", command);
+  return Told{kUsage, {}, fmt::format("{}: {}\nTry '{} --help'.\n", name, why, name)};
+}
+
+}  // namespace
+
+std::string_view help_text() {
+  return kHelp;
+}
+
+std::expected<Invocation, Told> parse_arguments(const std::vector<std::string>& given) {
+  auto arguments = given;
+  if (arguments.empty()) return std::unexpected(Told{kUsage, {}, std::string(kHelp)});
+  if (arguments.front() == "help") {  // "betedge help option"
+    arguments.erase(arguments.begin());
+    if (!arguments.empty()) arguments = {arguments.front(), "--help"};
+  }
+  if (arguments.empty() || arguments.front() == "--help" || arguments.front() == "-h") {
+    return std::unexpected(Told{kOk, std::string(kHelp), {}});
+  }
+  if (arguments.front() == "--version") arguments.front() = "version";
+
+  const auto name = arguments.front();
+  const auto known = {std::string_view{"option"}, std::string_view{"stock"},
+                      std::string_view{"wait"},   std::string_view{"jobs"},
+                      std::string_view{"job"},    std::string_view{"version"}};
+  if (std::ranges::find(known, name) == known.end()) {
+    const auto meant = nearest(name, {"serve", "sim", "option", "stock", "wait", "jobs", "job",
+                                      "config", "version", "help"});
+    const auto hint = meant.empty() ? std::string{} : fmt::format("; did you mean '{}'?", meant);
+    return std::unexpected(
+        usage_error("", fmt::format("there is no command '{}'{}", harmless(name), hint)));
+  }
+
+  Parser parser;
+  try {
+    std::ranges::reverse(arguments);  // as CLI11 wants them
+    parser.app.parse(arguments);
+  } catch (const CLI::CallForHelp&) {
+    return std::unexpected(Told{kOk, parser.app.get_subcommand(name)->help("betedge"), {}});
+  } catch (const CLI::ParseError& error) {
+    return std::unexpected(usage_error(name, harmless(error.what())));
+  }
+  parser.invocation.name = name;
+  if (const auto read = parser.finish(name); !read) {
+    return std::unexpected(usage_error(name, read.error()));
+  }
+  return parser.invocation;
+}
+
+}  // namespace betedge::cli

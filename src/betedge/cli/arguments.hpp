@@ -1,0 +1,59 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "betedge/core/request.hpp"
+#include "betedge/wire/job.hpp"
+
+namespace betedge::cli {
+
+// `betedge option`, `betedge stock`
+struct SubmitCommand {
+  Kind kind = Kind::option;
+  wire::SubmitForm form;
+  bool wait = false;
+  std::optional<std::chrono::milliseconds> timeout;
+};
+struct WaitCommand {
+  std::string id;
+  std::optional<std::chrono::milliseconds> timeout;
+};
+struct JobsCommand {
+  std::optional<std::string> status;
+  std::size_t limit = 20;
+};
+struct JobCommand {
+  std::string id;
+  bool items = false;
+  std::optional<std::string> state;  // of the items
+};
+struct VersionCommand {};
+
+struct Invocation {
+  std::variant<SubmitCommand, WaitCommand, JobsCommand, JobCommand, VersionCommand> command;
+  std::string name;  // of the command, for messages
+  std::string url;   // empty: not given here
+  bool json = false;
+};
+
+// The command line asked for help, or does not hold: what to print, and where it ends.
+struct Told {
+  int exit_code = 0;
+  std::string out;
+  std::string err;
+};
+
+// The arguments behind "betedge". `serve`, `sim` and `config` are not for here.
+std::expected<Invocation, Told> parse_arguments(const std::vector<std::string>& arguments);
+
+// `betedge --help`
+std::string_view help_text();
+
+}  // namespace betedge::cli

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace betedge::cli {
+
+// What the command line runs and does not know: each takes the arguments behind its command's name
+// and gives the exit status.
+struct Hooks {
+  using Command = std::function<int(const std::vector<std::string>& arguments)>;
+  Command serve;
+  Command sim;
+  Command config;
+};
+
+// `betedge …`: what main() does. Returns the exit status (exit_code.hpp).
+int run(int argc, char** argv, const Hooks& hooks);
+
+}  // namespace betedge::cli
