@@ -425,13 +425,16 @@ void CurlClient::set_up(Exchange& exchange) {
     const auto line = value.empty() ? name + ";" : name + ": " + value;
     exchange.headers = curl_slist_append(exchange.headers, line.c_str());
   }
-  if (!request.aws.access_key.empty()) {
+  if (request.aws.access_key.empty()) {
+    exchange.headers = curl_slist_append(exchange.headers, "Expect:");
+  } else {
+    // curl would sign the "Expect:" that it does not send; so it may ask, but does not wait.
+    curl_easy_setopt(easy, CURLOPT_EXPECT_100_TIMEOUT_MS, 1L);
     curl_easy_setopt(easy, CURLOPT_AWS_SIGV4,
                      fmt::format("aws:amz:{}:s3", request.aws.region).c_str());
     curl_easy_setopt(easy, CURLOPT_USERNAME, request.aws.access_key.c_str());
     curl_easy_setopt(easy, CURLOPT_PASSWORD, request.aws.secret_key.c_str());
   }
-  exchange.headers = curl_slist_append(exchange.headers, "Expect:");
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, exchange.headers);
 }
 
@@ -584,8 +587,10 @@ Task<Result<std::unique_ptr<HttpResponse>>> CurlClient::send(HttpRequest request
     if (exchange->head_is_there) break;
     if (exchange->ended) {
       if (!exchange->ended->has_value()) co_return std::unexpected(exchange->ended->error());
+      // curl takes a head that is cut short for an answer.
       co_return fail(ErrorCode::upstream_failed,
-                     fmt::format("{} ended its answer before it began", exchange->endpoint));
+                     fmt::format("{} closed the connection in the middle of an answer's head",
+                                 exchange->endpoint));
     }
     exchange->reader_waits = true;
   }

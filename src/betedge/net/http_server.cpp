@@ -257,6 +257,7 @@ Task<Session::Fill> Session::fill() {
       if (errno == EINTR) continue;
       if (errno != EAGAIN) {
         is_broken_ = true;
+        gone_.request_stop();
         continue;
       }
       watch();
@@ -509,6 +510,7 @@ Task<bool> Session::write(Pieces pieces) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN) {
         is_broken_ = true;
+        gone_.request_stop();
         co_return false;
       }
       burst_bytes_ = 0;

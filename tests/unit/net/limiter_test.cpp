@@ -1,0 +1,105 @@
+#include "betedge/net/limiter.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "support/virtual_runtime.hpp"
+
+namespace betedge::net {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::VirtualRuntime;
+
+struct Watch {
+  std::size_t inside = 0;
+  std::size_t most_inside = 0;
+  std::vector<int> order;
+  int cancelled = 0;
+};
+
+Task<void> use(VirtualRuntime& world, Limiter& limiter, Watch& watch, int number,
+               std::stop_token stop = {}) {
+  const auto slot = co_await limiter.acquire(std::move(stop));
+  if (!slot) {
+    EXPECT_EQ(slot.error().code, ErrorCode::cancelled);
+    ++watch.cancelled;
+    co_return;
+  }
+  watch.order.push_back(number);
+  watch.most_inside = std::max(watch.most_inside, ++watch.inside);
+  co_await sleep_for(world, std::chrono::milliseconds(1 + world.random_bits() % 20));
+  --watch.inside;
+}
+
+void drain(VirtualRuntime& world) {
+  while (world.step()) {
+  }
+  EXPECT_TRUE(world.idle());
+}
+
+TEST(Limiter, LetsInAtMostItsLimitAndInTheOrderOfComing) {
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    VirtualRuntime world(seed);
+    Limiter limiter(world, 1 + seed % 5);
+    Watch watch;
+    for (int number = 0; number < 40; ++number) {
+      world.start(use(world, limiter, watch, number));
+      for (auto steps = world.random_bits() % 4; steps > 0; --steps) world.step();
+    }
+    drain(world);
+    EXPECT_EQ(watch.most_inside, limiter.limit());
+    EXPECT_EQ(watch.order.size(), 40u);
+    EXPECT_TRUE(std::ranges::is_sorted(watch.order)) << "seed " << seed;
+    EXPECT_EQ(limiter.in_use(), 0u);
+  }
+}
+
+TEST(Limiter, StopsAndLimitsThatChangeLoseNoSlot) {
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    VirtualRuntime world(seed);
+    Limiter limiter(world, 3);
+    Watch watch;
+    std::vector<std::stop_source> stops(40);
+    for (int number = 0; number < 40; ++number) {
+      world.start(
+          use(world, limiter, watch, number, stops[static_cast<std::size_t>(number)].get_token()));
+      for (auto steps = world.random_bits() % 3; steps > 0; --steps) world.step();
+      if (world.random_bits() % 3 == 0) stops[world.random_bits() % 40].request_stop();
+      if (world.random_bits() % 10 == 0) limiter.set_limit(1 + world.random_bits() % 6);
+    }
+    drain(world);
+    EXPECT_EQ(watch.order.size() + static_cast<std::size_t>(watch.cancelled), 40u);
+    EXPECT_LE(watch.most_inside, 6u);
+    EXPECT_EQ(limiter.in_use(), 0u);
+    EXPECT_EQ(limiter.waiting(), 0u);
+    limiter.set_limit(1);
+    world.run(use(world, limiter, watch, 99));
+    EXPECT_EQ(watch.order.back(), 99);
+  }
+}
+
+TEST(Limiter, ALowerLimitTakesEffectAsSlotsAreGivenBack) {
+  VirtualRuntime world(1);
+  Limiter limiter(world, 4);
+  Watch watch;
+  for (int number = 0; number < 4; ++number) world.start(use(world, limiter, watch, number));
+  EXPECT_EQ(limiter.in_use(), 4u);
+  limiter.set_limit(1);
+  EXPECT_EQ(limiter.in_use(), 4u);
+  for (int number = 4; number < 8; ++number) world.start(use(world, limiter, watch, number));
+  EXPECT_EQ(limiter.waiting(), 4u);
+  while (limiter.in_use() > 1) world.step();
+  EXPECT_EQ(limiter.waiting(), 4u);
+  while (limiter.waiting() > 0) {
+    EXPECT_LE(limiter.in_use(), 1u);
+    world.step();
+  }
+  drain(world);
+  EXPECT_EQ(watch.order.size(), 8u);
+}
+
+}  // namespace
+}  // namespace betedge::net
