@@ -39,9 +39,9 @@ struct ItemView {
   int attempts = 0;
   std::uint64_t rows = 0;
   std::uint64_t bytes = 0;
-  std::string sha256;  // empty (null in JSON) when there is none
-  std::string error;   // likewise
-  std::string note{};  // likewise; the member is left out
+  std::string sha256{};  // empty (null in JSON) when there is none
+  std::string error{};   // likewise
+  std::string note{};    // likewise; the member is left out
 };
 
 struct ItemPageView {

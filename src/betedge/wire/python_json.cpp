@@ -14,6 +14,7 @@ namespace betedge::wire {
 namespace {
 
 constexpr std::size_t kMostDigits = 4300;  // sys.get_int_max_str_digits()
+constexpr unsigned kReplacement = 0xFFFD;
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
@@ -251,9 +252,8 @@ class Scanner {
         at_ += 6;
       }
     }
-    if (is_high_surrogate(*code) || is_low_surrogate(*code))
-      return cannot_read("a lone surrogate is no text");
-    append_utf8(value, *code);
+    const bool is_lone = is_high_surrogate(*code) || is_low_surrogate(*code);
+    append_utf8(value, is_lone ? kReplacement : *code);
     return true;
   }
 
@@ -358,7 +358,7 @@ std::string quoted(std::string_view text) {
     const char c = text.front();
     const std::size_t length = character_length(text);
     if (length == 0) {
-      out += "\xEF\xBF\xBD";
+      append_utf8(out, kReplacement);
       text.remove_prefix(1);
       continue;
     }

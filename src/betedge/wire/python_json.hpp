@@ -37,8 +37,8 @@ struct PythonMember {
 // Why a body could not be read.
 struct PythonJsonFault {
   // `syntax`: a JSONDecodeError, with Python's message and position (in characters, not bytes).
-  // `unreadable`: any other exception of the original's: not UTF-8, nested too deep, a lone
-  // surrogate, an integer of more than 4300 digits.
+  // `unreadable`: any other exception of the original's: not UTF-8, nested too deep, an integer of
+  // more than 4300 digits.
   enum class Type : std::uint8_t { syntax, unreadable };
   Type type;
   std::string message;

@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "betedge/wire/faults.hpp"
+#include "betedge/wire/json_members.hpp"
 #include "betedge/wire/python_json.hpp"
 
 namespace betedge::wire {
@@ -24,6 +25,10 @@ constexpr std::int64_t kOptionIntervalMs = 900'000;
 constexpr std::int64_t kStockIntervalMs = 60'000;
 // No market data is older; it bounds what a request can make us plan.
 constexpr Date kFirstDate = std::chrono::sys_days{std::chrono::year{1900} / 1 / 1};
+
+// Of unknown members, in warnings that are stored with the job.
+constexpr std::size_t kMostNamed = 20;
+constexpr std::size_t kLongestName = 64;  // bytes
 
 constexpr std::string_view kDatePattern = R"(^\d{8}$)";
 constexpr std::string_view kRootPattern = "^[A-Za-z0-9^][A-Za-z0-9.^-]{0,15}$";
@@ -133,9 +138,13 @@ std::variant<bool, std::string_view> boolean_from(const PythonValue& value) {
   constexpr std::string_view kParsing = "bool_parsing", kType = "bool_type";
   switch (value.type) {
     case Type::boolean: return value.boolean;
-    case Type::integer:
+    case Type::integer: {
       if (value.text == "0" || value.text == "1") return value.text == "1";
-      return value.text.size() < 19 ? kParsing : kType;
+      std::int64_t number = 0;
+      const auto read =
+          std::from_chars(value.text.data(), value.text.data() + value.text.size(), number);
+      return read.ec == std::errc{} ? kParsing : kType;
+    }
     case Type::real:
       if (value.real == 0 || value.real == 1) return value.real == 1;
       return std::trunc(value.real) == value.real && std::abs(value.real) < 0x1p63 ? kParsing
@@ -353,9 +362,15 @@ class Form {
 
   std::vector<std::string> warnings(Schema schema) const {
     std::vector<std::string> list;
-    for (const PythonMember& sent : body_.members)
-      if (std::ranges::find(kMembers, sent.name) == kMembers.end())
-        list.push_back(fmt::format("unknown member '{}' ignored", sent.name));
+    std::size_t unnamed = 0;
+    for (const PythonMember& sent : body_.members) {
+      if (std::ranges::find(kMembers, sent.name) != kMembers.end()) continue;
+      if (list.size() == kMostNamed)
+        ++unnamed;
+      else
+        list.push_back(fmt::format("unknown member '{}' ignored", shown(sent.name, kLongestName)));
+    }
+    if (unnamed > 0) list.push_back(fmt::format("{} more unknown members ignored", unnamed));
     if (body_.find("schema") != nullptr && body_.find("data_schema") != nullptr)
       list.emplace_back("member 'data_schema' ignored, since 'schema' is given");
     if (schema == Schema::eod)

@@ -34,8 +34,10 @@ struct ParsedRequest {
 //  - start_time and end_time are at most 86400000 (less_than_equal) and in order (a value_error of
 //    end_time); for `eod`, which has none, they are checked and then ignored with a warning;
 //  - `data_schema` is read for `schema`, and faults are told under the name that was sent;
-//  - NaN and infinities are told as null, since JSON has no word for them (the original: a 500);
-//  - nesting deeper than 32 and lone surrogates are a body that cannot be read (400).
+//  - NaN and infinities are told as null, lone surrogates as U+FFFD, since an answer cannot hold
+//  them
+//    (the original: a 500);
+//  - nesting deeper than 32 is a body that cannot be read (400).
 std::expected<ParsedRequest, Refusal> parse_historical_request(Kind kind,
                                                                std::string_view content_type,
                                                                std::string_view body,
