@@ -206,6 +206,13 @@ class Process:
             reader.join(timeout)
         return status
 
+    def let_run(self, seconds):
+        """Leaves it alone for so long, unless it ends before."""
+        try:
+            self.popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            pass
+
     def kill(self):
         if self.popen.poll() is None:
             self.popen.kill()
@@ -273,6 +280,55 @@ class Server(Process):
             for path in self.lake.rglob("data.*")
             if not any(part.startswith(".") for part in path.relative_to(self.lake).parts)
         }
+
+
+class Sim(Process):
+    """`betedge sim` on free ports: a terminal that does what the test says."""
+
+    READY = (
+        r"listening on http://127\.0\.0\.1:(\d+) \(v3\) and http://127\.0\.0\.1:(\d+) \(v2\)"
+        r" and http://127\.0\.0\.1:(\d+) \(control\)"
+    )
+
+    def __init__(self, folder, api="v3", arguments=()):
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        super().__init__(
+            ["sim", "--v3-port", 0, "--v2-port", 0, "--control-port", 0, *arguments],
+            folder,
+            ready=self.READY,
+            name="sim",
+        )
+        self.v3_port, self.v2_port, control_port = map(int, self.ready_line.groups())
+        self.control = Client(control_port)
+        self.api = api
+
+    @property
+    def base_url(self):
+        return f"http://127.0.0.1:{self.v2_port if self.api == 'v2' else self.v3_port}"
+
+    def stats(self):
+        return self.control.get("/sim/stats").json()
+
+    def _put(self, path, **members):
+        answer = self.control.request("PUT", path, members)
+        assert answer.status == 200, answer
+
+    def options(self, **options):
+        """Changes options while it runs: latency="50ms"."""
+        self._put("/sim/options", **{name.replace("_", "-"): value for name, value in options.items()})
+
+    def faults(self, *faults):
+        """From now on these faults, and no others."""
+        self._put("/sim/faults", faults=list(faults))
+
+    def terminal(self, state):
+        """up, down (answers 5xx), gone (nobody listens), starting, disconnected, kicked."""
+        self._put("/sim/state", terminal=state)
+
+    def calls(self):
+        """How often each call was made, by its canonical text."""
+        return {call: record["calls"] for call, record in self.stats()["by_call"].items()}
 
 
 def drop_privileges():

@@ -1,0 +1,115 @@
+"""Fixtures of the service tests: the real binary, run and stopped by its id, its log always kept."""
+
+import os
+import stat
+import tempfile
+import shutil
+from pathlib import Path
+
+import pytest
+
+import harness
+
+
+def missing(what):
+    """What a test needs and is not there: a named skip, a failure where nothing may be missing."""
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def binary():
+    if not os.access(harness.BINARY, os.X_OK):
+        missing(f"no binary at {harness.BINARY}: `make build` makes it, BETEDGE_BINARY names another")
+    return harness.BINARY
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    if not harness.SHARED_DATA.is_dir():
+        missing(f"no recorded data at {harness.SHARED_DATA}")
+    return harness.SHARED_DATA
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "chaos: takes long; its own shard")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.when == "call" and report.failed:
+        for process in getattr(item, "betedge_processes", []):
+            report.sections.append((f"{process.name} {process.popen.pid}", process.transcript()))
+
+
+def stop_all(processes):
+    for process in reversed(processes):
+        if process.popen.poll() is None:
+            process.kill()
+
+
+@pytest.fixture
+def folder():
+    """A folder of the test's own, also for a child that is not root."""
+    path = Path(tempfile.mkdtemp(prefix="betedge-service-"))
+    path.chmod(0o777)
+    yield path
+    for root, folders, _ in os.walk(path):
+        for name in folders:
+            os.chmod(os.path.join(root, name), stat.S_IRWXU)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def processes(request):
+    """Every process of the test; killed by its id at the end."""
+    running = []
+    request.node.betedge_processes = running
+    yield running
+    stop_all(running)
+
+
+@pytest.fixture
+def simulate(folder, processes):
+    """Starts a simulator of the test's own: simulate("--latency", "50ms")."""
+
+    def start(*arguments, api="v3"):
+        sim = harness.Sim(folder / "sim", api, arguments)
+        processes.append(sim)
+        return sim
+
+    return start
+
+
+@pytest.fixture
+def serve(folder, processes):
+    """Starts a server; on the same lake and store again when called again."""
+
+    def start(sim=None, **settings):
+        server = harness.Server(settings.pop("folder", folder), sim, **settings)
+        processes.append(server)
+        return server
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def shared_sim():
+    """One quick terminal for the tests of a module that only read."""
+    path = Path(tempfile.mkdtemp(prefix="betedge-sim-"))
+    sim = harness.Sim(path, "v3", ["--contracts", "20"])
+    yield sim
+    stop_all([sim])
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def shared_server(shared_sim):
+    """One server for the tests of a module that do not disturb each other."""
+    path = Path(tempfile.mkdtemp(prefix="betedge-server-"))
+    server = harness.Server(path, shared_sim)
+    yield server
+    stop_all([server])
+    shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,111 @@
+"""A server killed at any moment goes on where it stood."""
+
+import collections
+import random
+import re
+
+import pyarrow.parquet as parquet
+import pytest
+
+
+def calls_by_day(sim):
+    """How often each day was asked for, whatever became of it."""
+    days = collections.Counter()
+    for call, count in sim.calls().items():
+        days[re.search(r"\b(?:start_)?date=(\d{8})", call)[1]] += count
+    return days
+
+
+def day_of_key(key):
+    return "".join(key.split("/")[-4:-1])
+
+
+def check_objects(server):
+    """Every published object is whole: readable to its last row group."""
+    for key in server.objects():
+        assert parquet.read_table(server.lake / key).num_rows > 0, key
+
+
+def run_with_kills(simulate, serve, kills, first, last, chance):
+    sim = simulate("--latency", "15ms")
+    server = serve(sim)
+    job = server.client.submit("stock", root="AAPL", start_date=first, end_date=last, schema="ohlc")
+    total = server.client.job(job)["progress"]["total"]
+    committed, least = {}, 0
+    for number in range(kills):
+        # A random moment: some items further, then somewhere within the next one.
+        progress = server.client.job(job)
+        assert progress["status"] in ("pending", "running"), f"ended after {number} kills; make it longer"
+        server.wait_event("item_done", count=chance.randint(1, max(1, total // (kills + 8))), job=job)
+        server.let_run(chance.random() * 0.03)
+        server.kill()
+        calls = calls_by_day(sim)
+        for key in server.objects():
+            committed.setdefault(key, calls[day_of_key(key)])
+        check_objects(server)
+        server = serve(sim)
+        now = server.client.job(job)["progress"]["completed"]
+        assert now >= least, "what was done stays done"
+        least = now
+    ended = server.wait_job(job)
+    assert (ended["status"], ended["error_message"]) == ("completed", None)
+    assert ended["progress"]["completed"] == total == len(server.objects())
+    check_objects(server)
+    calls = calls_by_day(sim)
+    again = {key for key, count in committed.items() if calls[day_of_key(key)] != count}
+    assert not again, f"objects that lay in the lake were downloaded again: {again}"
+    left = [path.name for path in server.lake.rglob(".*/*") if path.name != "lock"]
+    assert not left, f"unfinished files were left: {left}"
+    return server, job
+
+
+def test_killed_at_25_random_moments_the_job_completes_and_nothing_is_torn_or_fetched_again(simulate, serve):
+    chance = random.Random(20240105)
+    server, job = run_with_kills(simulate, serve, 25, "20230103", "20231229", chance)
+    states = [item["state"] for item in server.client.items(job)]
+    assert set(states) <= {"succeeded", "skipped"}
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("seed", range(8))
+def test_killed_a_hundred_times_the_job_completes(simulate, serve, seed):
+    run_with_kills(simulate, serve, 100, "20200102", "20231229", random.Random(seed))
+
+
+def test_killed_right_after_the_202_the_job_is_there(simulate, serve):
+    sim = simulate("--latency", "5ms")
+    jobs = []
+    for number in range(5):
+        server = serve(sim)
+        jobs.append(server.client.submit(
+            "stock", root=f"SYM{number}", start_date="20240102", end_date="20240105", schema="ohlc"))
+        server.kill()
+    server = serve(sim)
+    for job in jobs:
+        assert server.wait_job(job)["status"] == "completed"
+
+
+def test_a_job_that_ended_before_a_restart_is_still_told(simulate, serve):
+    sim = simulate()
+    server = serve(sim)
+    job = server.client.submit("stock", root="AAPL", start_date="20240102", end_date="20240105", schema="ohlc")
+    before = server.wait_job(job)
+    assert server.stop() == 0
+    server = serve(sim)
+    assert server.client.job(job) == before
+    assert [item["state"] for item in server.client.items(job)] == ["succeeded"] * 4
+
+
+def test_in_memory_no_file_is_written_and_after_a_restart_a_job_is_unknown(simulate, serve, folder):
+    sim = simulate()
+    server = serve(sim, store=":memory:")
+    job = server.client.submit("stock", root="AAPL", start_date="20240102", end_date="20240105", schema="ohlc")
+    assert server.wait_job(job)["status"] == "completed"
+    files = [path for path in folder.rglob("*") if path.is_file() and server.lake not in path.parents]
+    assert files == [], "nothing lies beside the lake"
+    assert server.stop() == 0
+    server = serve(sim, store=":memory:")
+    answer = server.client.get(f"/jobs/{job}")
+    assert (answer.status, answer.json()["detail"]) == (404, f"Job {job} not found")
+    again = server.client.submit("stock", root="AAPL", start_date="20240102", end_date="20240105", schema="ohlc")
+    assert server.wait_job(again)["items"]["skipped"] == 4
