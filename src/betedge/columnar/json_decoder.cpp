@@ -1,7 +1,7 @@
 #include <fmt/format.h>
-#include <simdjson.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "betedge/columnar/decoder.hpp"
 #include "betedge/columnar/fields.hpp"
@@ -11,7 +11,9 @@ namespace betedge::columnar {
 namespace {
 
 // The header names some twenty columns.
-constexpr std::size_t kLongestHeader = 64 * 1024;
+constexpr std::size_t kLongestHeader = 16 * 1024;
+// Up to this length it is looked at with every byte that comes, to refuse early what is no JSON.
+constexpr std::size_t kUsualHeader = 1024;
 // A contract's ticks of a day: 1,440 at one minute round the clock are 70 kB.
 constexpr std::size_t kLongestElement = 16 * 1024 * 1024;
 
@@ -51,7 +53,10 @@ class JsonDecoder final : public Decoder {
     if (stage_ == Stage::before_document) stage_ = Stage::prologue;
     if (stage_ != Stage::prologue) return decode(as_text(bytes));
     carry_.append(as_text(bytes));
-    BETEDGE_TRY(const auto length, read_prologue(carry_));
+    std::optional<std::size_t> length;
+    if (carry_.size() <= kUsualHeader || as_text(bytes).contains('[')) {
+      BETEDGE_TRY(length, read_prologue(carry_));
+    }
     if (!length) {
       if (carry_.size() > kLongestHeader)
         return garbled(fmt::format("expected a JSON header of at most {} bytes, found {}",
@@ -133,29 +138,33 @@ class JsonDecoder final : public Decoder {
     return static_cast<std::size_t>(p - text.data());
   }
 
+  // A few hundred bytes once a document, so a general parser does. Not simdjson: the pyarrow
+  // wheel's libparquet exports a simdjson of its own, which takes the place of the system's at run
+  // time.
   Result<void> read_header(std::string_view text) {
-    simdjson::dom::parser parser;
-    const simdjson::padded_string padded(text);
-    simdjson::dom::object header;
-    if (parser.parse(padded).get(header) != simdjson::SUCCESS)
+    using nlohmann::json;
+    const json header = json::parse(text, nullptr, /*allow_exceptions=*/false);
+    if (!header.is_object())
       return garbled(fmt::format("expected a JSON header, found {}", excerpt(text)));
-    std::string_view error_type, error_message;
     // Missing or no text at all: nothing was said.
-    if (header["error_type"].get(error_type) != simdjson::SUCCESS) error_type = {};
-    if (header["error_msg"].get(error_message) != simdjson::SUCCESS) error_message = {};
+    const auto text_of = [&header](const char* key) {
+      const auto found = header.find(key);
+      return found != header.end() && found->is_string() ? found->get<std::string>()
+                                                         : std::string();
+    };
+    const std::string error_type = text_of("error_type");
     if (!is_nothing(error_type))
       return garbled(fmt::format("the header reports the error {}: {}", excerpt(error_type),
-                                 excerpt(error_message)));
-    simdjson::dom::array format;
-    if (header["format"].get(format) != simdjson::SUCCESS)
+                                 excerpt(text_of("error_msg"))));
+    const auto format = header.find("format");
+    if (format == header.end() || !format->is_array())
       return garbled(
           fmt::format("expected a header with the list \"format\", found {}", excerpt(text)));
     std::vector<std::string_view> names;
-    for (const simdjson::dom::element element : format) {
-      std::string_view name;
-      if (element.get(name) != simdjson::SUCCESS)
+    for (const json& name : *format) {
+      if (!name.is_string())
         return garbled("expected the names of columns in the header's \"format\"");
-      names.push_back(name);
+      names.push_back(name.get_ref<const std::string&>());
     }
     BETEDGE_TRY(fields_, bind_fields(names, /*contracts_in_rows=*/false, rules_, rows_));
     find_slots();
