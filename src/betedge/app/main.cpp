@@ -1,24 +1,16 @@
 #include <exception>
-#include <string>
-#include <vector>
 
-#include <fmt/format.h>
-
+#include "betedge/app/command.hpp"
 #include "betedge/app/serve.hpp"
 #include "betedge/app/simulate.hpp"
+#include "betedge/cli/cli.hpp"
 
 int main(int argc, char** argv) {
-  const std::vector<std::string> arguments(argv + 1, argv + argc);
-  const std::string command = arguments.empty() ? "" : arguments.front();
-  const std::vector<std::string> rest(arguments.begin() + (arguments.empty() ? 0 : 1),
-                                      arguments.end());
+  using namespace betedge;  // NOLINT(google-build-using-namespace)
   try {
-    if (command == "serve") return betedge::app::serve(rest);
-    if (command == "sim") return betedge::app::simulate(rest);
-    if (command == "config") return betedge::app::show_config(rest);
+    return cli::run(argc, argv,
+                    {.serve = app::serve, .sim = app::simulate, .config = app::show_config});
   } catch (const std::exception& fault) {
-    fmt::print(stderr, "betedge: {}\n", fault.what());
-    return 1;
+    return app::complain(fault.what(), 1);
   }
-  return 2;
 }
