@@ -87,7 +87,7 @@ struct Parser {
     listing->add_option("--limit", jobs.limit, "At most so many")
         ->type_name("N")
         ->default_str("20")
-        ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000}, "a number from 1"));
+        ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000}));
 
     auto* const showing = add("job", "Show a job in full", kJobExamples);
     showing->add_option("ID", job.id, "The job's id")->required();

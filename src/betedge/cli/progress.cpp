@@ -13,7 +13,8 @@ namespace betedge::cli {
 
 namespace {
 
-constexpr std::size_t kShortestBar = 8;
+constexpr std::size_t kShortestBar = 6;
+constexpr std::size_t kShortestNote = 30;
 constexpr std::size_t kLongestBar = 40;
 constexpr auto kWindow = std::chrono::seconds{60};
 
@@ -115,18 +116,25 @@ std::string bar_line(const Progress& progress, std::size_t columns, BarStyle sty
   while (pieces.size() > 1 && room_for_bar() < kShortestBar) {
     pieces.erase(std::ranges::max_element(pieces, {}, &Piece::rank));
   }
-  if (stands_still) {
-    const auto taken = percent.size() + 2 + kShortestBar + width_of(pieces) + 2;
-    if (columns > taken) {
-      pieces.push_back({cut("waiting: " + progress.note, columns - taken, style.unicode), "33", 0});
+  bool has_bar = room_for_bar() >= kShortestBar;
+  if (stands_still) {  // why it does is worth more than the bar
+    const auto note = "waiting: " + progress.note;
+    const auto taken = percent.size() + width_of(pieces) + 2;
+    const auto wanted = std::min(columns_of(note), kShortestNote);
+    has_bar = columns >= taken + 2 + kShortestBar + wanted;
+    const auto for_note = taken + (has_bar ? 2 + kShortestBar : 0);
+    if (columns > for_note) {
+      pieces.push_back({cut(note, columns - for_note, style.unicode), "33", 0});
     }
   }
 
-  auto line = colored(percent, "1", style.color);
-  if (const auto room = std::min(room_for_bar(), kLongestBar); room >= kShortestBar) {
-    line += "  " + bar(progress.percentage / 100, room, style);
+  if (columns < percent.size() + width_of(pieces)) {
+    return cut(fmt::format("{}%", whole_percent(progress)), columns, style.unicode);
   }
-  if (columns < percent.size() + width_of(pieces)) return cut(percent, columns, style.unicode);
+  auto line = colored(percent, "1", style.color);
+  if (has_bar) {
+    line += "  " + bar(progress.percentage / 100, std::min(room_for_bar(), kLongestBar), style);
+  }
   for (const auto& piece : pieces) {
     line += piece.before;
     line += piece.color.empty() ? piece.text : colored(piece.text, piece.color, style.color);

@@ -214,12 +214,16 @@ std::size_t columns_of(std::string_view text) {
 
 std::string cut(std::string_view text, std::size_t columns, bool unicode) {
   if (columns_of(text) <= columns) return std::string(text);
-  if (columns == 0) return {};
-  std::size_t at = 0;
-  for (std::size_t shown = 0; at < text.size(); ++at) {
-    if (!is_continuation(text[at]) && ++shown == columns) break;
-  }
-  return std::string(text.substr(0, at)) + (unicode ? "…" : ".");
+  const std::string_view end = unicode ? "…" : "...";
+  const auto kept = columns - std::min(columns, columns_of(end));
+  const auto first_of = [text](std::size_t wanted) {
+    std::size_t at = 0;
+    for (std::size_t seen = 0; at < text.size(); ++at) {
+      if (!is_continuation(text[at]) && ++seen > wanted) break;
+    }
+    return std::string(text.substr(0, at));
+  };
+  return kept == 0 ? first_of(columns) : first_of(kept) + std::string(end);
 }
 
 std::string harmless(std::string_view text) {

@@ -47,7 +47,7 @@ std::optional<Timestamp> read_timestamp(std::string_view text);
 
 // How many columns of a terminal the text takes: its characters, whatever their bytes.
 std::size_t columns_of(std::string_view text);
-// At most `columns` of it, the last one an ellipsis when something was cut ("…", or "." for ASCII).
+// At most `columns` of it; "…" (or "...") says that something was cut, where there is room for it.
 std::string cut(std::string_view text, std::size_t columns, bool unicode);
 // Without what could move the cursor or colour the terminal: control characters become spaces.
 std::string harmless(std::string_view text);
