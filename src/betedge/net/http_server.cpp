@@ -47,7 +47,7 @@ namespace {
 constexpr auto kNever = SteadyTime::max();
 constexpr std::size_t kFirstBufferBytes = 4 << 10;
 constexpr std::size_t kBodyBufferBytes = 64 << 10;
-// So that one reader who keeps up with us does not keep the loop to itself.
+// So that one peer who keeps up with us does not keep the loop to itself.
 constexpr std::size_t kMostBytesPerCall = 1 << 20;
 constexpr std::size_t kMostBytesBeforeYield = 4 << 20;
 // After our last word we read on for a while: closing with something unread would reset the
@@ -247,10 +247,16 @@ Task<Session::Fill> Session::fill() {
     if (has_expired_) co_return Fill::timed_out;
     if (is_broken_) co_return Fill::peer_closed;
     if (!is_watching_) {
+      if (burst_bytes_ > kMostBytesBeforeYield) {
+        burst_bytes_ = 0;
+        co_await Yield{*this};
+        continue;
+      }
       const auto got = ::recv(socket_.native_handle(), buffer_.data() + end_, buffer_.size() - end_,
                               MSG_DONTWAIT);
       if (got > 0) {
         end_ += static_cast<std::size_t>(got);
+        burst_bytes_ += static_cast<std::size_t>(got);
         co_return Fill::got_some;
       }
       if (got == 0) co_return Fill::peer_closed;

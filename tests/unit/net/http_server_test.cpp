@@ -439,6 +439,33 @@ TEST_F(HttpServerTest, AnIdleConnectionIsClosedWithoutAWord) {
   EXPECT_THAT(after_one, EndsWith("\r\n\r\nGET /a []"));
 }
 
+Task<void> flood(Runtime& runtime, HttpClient& client, HttpRequest quick, std::uint16_t port) {
+  auto flooding = std::make_unique<RawConnection>(port);
+  flooding->send("NONSENSE\r\n\r\n");
+  // Goes on until the server, which has refused, stops reading it away.
+  auto send = [&flooding] {
+    const std::string bytes(1 << 20, 'x');
+    while (flooding->send(bytes)) {
+    }
+  };
+  TaskScope scope(runtime);
+  struct Flood {
+    static Task<void> run(Runtime& on, decltype(send) work) {
+      co_await run_blocking(on, Pool::io, std::move(work));
+    }
+  };
+  scope.spawn(Flood::run(runtime, send));
+  const auto answer = co_await client.send(std::move(quick), {});
+  EXPECT_TRUE(answer.has_value());
+  co_await scope.close();
+}
+
+TEST_F(HttpServerTest, APeerThatFloodsAfterARefusalHoldsNobodyUpAndIsCutOff) {
+  serve(echo);
+  client_ = make_http_client(runtime_).value();
+  run(flood(runtime_, *client_, get("/quick"), server_->port()));
+}
+
 // --- stopping
 
 Task<void> stop_while_handling(Runtime& runtime, HttpServer& server, Waiting& waiting,
