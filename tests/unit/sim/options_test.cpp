@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <set>
 
 namespace betedge::sim {
@@ -30,6 +32,19 @@ TEST(SimOptionsTest, EveryOptionInTheTableCanBeSet) {
   }
   SimOptions target;
   EXPECT_EQ(set(target, "colour", "red").error().code, ErrorCode::invalid_request);
+}
+
+TEST(SimOptionsTest, TheManualNamesEveryOptionAndFault) {
+  std::ifstream stream(std::string(BETEDGE_SOURCE_DIR) + "/docs/simulator.md");
+  const std::string manual(std::istreambuf_iterator<char>(stream), {});
+  ASSERT_FALSE(manual.empty());
+  for (const auto& option : options()) {
+    EXPECT_NE(manual.find("`--" + std::string(option.name) + " "), std::string::npos)
+        << option.name;
+  }
+  for (const auto& fault : fault_names()) {
+    EXPECT_NE(manual.find("| `" + std::string(fault.name)), std::string::npos) << fault.name;
+  }
 }
 
 TEST(SimOptionsTest, TextsBecomeValues) {
