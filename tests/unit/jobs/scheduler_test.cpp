@@ -465,6 +465,29 @@ TEST_P(SchedulerTest, WhilePausedNothingIsClaimedAndWhatComesBackWaitsWithoutAnA
   for (const auto& item : items(1)) EXPECT_EQ(item.attempts, 1);
 }
 
+TEST_P(SchedulerTest, WhatCameBackWhilePausedIsClaimedAsSoonAsThePauseEnds) {
+  fetches_.script = [this](const ClaimedFetch& claim) {
+    Doing doing;
+    if (claim.fence == 1) {
+      doing.result = std::unexpected(error_of(ErrorCode::upstream_unavailable, "refused"));
+      scheduler_->pause("upstream unavailable");
+    }
+    return doing;
+  };
+  const auto scenario = [](SchedulerTest& t) -> Task<void> {
+    (co_await t.scheduler_->start()).value();
+    co_await t.submit(1, 1);
+    co_await t.sleep(150ms);
+    const auto resumed = t.now();
+    t.scheduler_->resume();
+    co_await t.end_of(1);
+    EXPECT_LT(t.now() - resumed, 150ms);  // its own 100 ms and the store's
+    co_await t.scheduler_->stop(10s);
+  };
+  runtime_.run(scenario(*this));
+  EXPECT_EQ(fetches_.starts.size(), 2u);
+}
+
 TEST_P(SchedulerTest, AnUpstreamThatIsGoneWithoutAPauseIsNotHammered) {
   fetches_.script = [](const ClaimedFetch& claim) {
     Doing doing{.takes = 0ms};

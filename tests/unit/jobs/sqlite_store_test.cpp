@@ -347,6 +347,43 @@ TEST(SqliteStoreTest, WhenTheCommitFailsNobodyInItHasDoneAnything) {
   EXPECT_EQ(life.get(life.store->list_jobs({}, {})).value().size(), 4u);
 }
 
+Task<void> claim_and_create(Runtime& runtime, JobStore& store,
+                            std::optional<Result<JobStore::Claims>>& claims,
+                            std::array<std::optional<Result<JobInfo>>, 2>& created) {
+  TaskScope scope(runtime);
+  scope.spawn(create_into(store, new_job(11, 1), created[0]));
+  scope.spawn(testing::keep_value(store.claim(9, "test", 60s), claims));
+  scope.spawn(create_into(store, new_job(12, 1), created[1]));
+  co_await scope.close();
+}
+
+TEST(SqliteStoreTest, ACallThatFailsHalfWayIsUndoneAloneAndTheOthersOfItsCommitAreNot) {
+  const Folder folder;
+  const auto path = folder / "jobs.db";
+  {
+    Life life(path);
+    life.get(life.store->create_job(new_job(1, 2))).value();
+  }
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open(path.c_str(), &db), SQLITE_OK);
+  // A counter that promises a fetch more than there is: the claim trips over it after two.
+  ASSERT_EQ(sqlite3_exec(db, "UPDATE job SET pending = 3, ready = 3", nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  sqlite3_close(db);
+  Life life(path);
+  std::optional<Result<JobStore::Claims>> claims;
+  std::array<std::optional<Result<JobInfo>>, 2> created;
+  life.runtime.run(claim_and_create(life.runtime, *life.store, claims, created));
+  ASSERT_FALSE(claims->has_value());
+  EXPECT_EQ(claims->error().code, ErrorCode::store_unavailable);
+  for (const auto& answer : created) EXPECT_TRUE(answer->has_value());
+  EXPECT_TRUE(life.job(11).has_value());
+  EXPECT_EQ(life.job(1)->status, JobStatus::pending);
+  EXPECT_EQ(life.job(11)->status, JobStatus::pending);
+  const auto items = life.get(life.store->list_items(job_id(1), {}, 0, 9)).value().items;
+  for (const auto& item : items) EXPECT_EQ(item.state, ItemState::pending);
+}
+
 TEST(SqliteStoreTest, CallsOfTheSameMomentShareOneCommit) {
   const Folder folder;
   const auto path = folder / "jobs.db";
