@@ -168,6 +168,19 @@ def test_config_shows_every_setting_its_origin_and_no_secret(folder):
     assert "canary" not in result.stdout + result.stderr
 
 
+@pytest.mark.parametrize("arguments, shown", [
+    ([], "false"), (["--force-refresh"], "true"), (["--force-refresh", "--listen", "127.0.0.1:1"], "true"),
+    (["--force-refresh=no"], "false"), (["--force-refresh", "yes"], "true"),
+])
+def test_a_switch_may_stand_alone(folder, arguments, shown):
+    result = run("config", *arguments, folder=folder)
+    assert re.search(rf"^force_refresh = {shown} ", result.stdout, re.MULTILINE), result.stderr
+
+
+def test_no_secret_can_be_given_where_everybody_can_read_it(folder):
+    assert run("serve", "--s3-secret-key", "x", folder=folder).returncode == 2
+
+
 def test_names_without_use_give_a_warning_each(serve):
     server = serve(environment={"THETA_USERNAME": "ann", "THETA_PASSWORD": "canary-7f3a"})
     messages = [event["message"] for event in server.events("setting_unused")]

@@ -172,19 +172,24 @@ std::optional<int> read_command(const std::string& name, const std::string& desc
                                 const std::vector<std::string>& arguments, Command& command) {
   CLI::App app(description, "betedge " + name);
   command.outside = this_process();
+  const Settings defaults;
   for (const auto& setting : setting_table()) {
+    // A process's arguments are everybody's to read.
+    if (setting.secret) continue;
     const auto key = std::string(setting.name);
-    const auto take = [&command, key](const std::vector<std::string>& values) {
-      command.outside.flags[key] = values.empty() ? "true" : values.back();
+    const bool is_switch = setting.rule == kSwitchRule;
+    const auto take = [&command, key, is_switch](const std::vector<std::string>& values) {
+      const bool bare = values.empty() || values.back().empty();
+      command.outside.flags[key] = bare ? (is_switch ? "true" : "") : values.back();
       return true;
     };
-    auto* option = app.add_option(flag_name(setting.name), take, std::string(setting.help));
-    if (setting.rule == "true or false") {
-      option->expected(0, 1);
-    } else {
-      option->expected(1);
-    }
-    option->type_name("");
+    const auto value = setting.show(defaults);
+    auto* option = app.add_option(
+        flag_name(setting.name), take,
+        value.empty() ? std::string(setting.help) : fmt::format("{} [{}]", setting.help, value));
+    // Only a switch may stand alone.
+    option->expected(is_switch ? 0 : 1, 1);
+    option->type_name(is_switch ? "" : "VALUE");
   }
   app.add_option_function<std::string>(
       "--config", [&command](const std::string& file) { command.outside.config_file = file; },

@@ -289,7 +289,7 @@ std::vector<Setting> make_table() {
   add({.name = "force_refresh",
        .short_names = {"FORCE_REFRESH"},
        .help = "download again what lies in the lake, unless a request says otherwise",
-       .rule = "true or false",
+       .rule = kSwitchRule,
        .read = [](Settings& s, std::string_view t) { return read_bool_into(s.force_refresh, t); },
        .show = [](const Settings& s) { return std::string(s.force_refresh ? "true" : "false"); }});
   add({.name = "log.level",
@@ -336,7 +336,7 @@ std::vector<Setting> make_table() {
   add({.name = "s3.secure",
        .short_names = {"MINIO_SECURE"},
        .help = "https to the S3 server",
-       .rule = "true or false",
+       .rule = kSwitchRule,
        .read = [](Settings& s, std::string_view t) { return read_bool_into(s.s3_secure, t); },
        .show = [](const Settings& s) { return std::string(s.s3_secure ? "true" : "false"); }});
   add({.name = "s3.region",

@@ -64,6 +64,9 @@ struct Setting {
   std::string (*show)(const Settings&) = nullptr;
 };
 
+// The rule of settings that are on or off.
+inline constexpr std::string_view kSwitchRule = "true or false";
+
 // All of them, in the order in which `betedge config` prints them.
 std::span<const Setting> setting_table();
 
