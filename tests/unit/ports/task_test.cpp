@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -31,8 +32,8 @@ Task<Result<int>> failing() {
   co_return fail(ErrorCode::timeout, "too late");
 }
 
-Task<int> sum_to(int count) {
-  int sum = 0;
+Task<std::int64_t> sum_to(int count) {
+  std::int64_t sum = 0;
   for (int i = 1; i <= count; ++i) sum += co_await answer(i);
   co_return sum;
 }
@@ -47,7 +48,7 @@ Task<void> check_values(bool& done) {
   co_await nothing(ran);
   EXPECT_TRUE(ran);
   // Frames hand over to each other instead of piling up on the stack.
-  EXPECT_EQ(co_await sum_to(100'000), 705'082'704);
+  EXPECT_EQ(co_await sum_to(100'000), 5'000'050'000);
   done = true;
 }
 
