@@ -682,6 +682,26 @@ TEST_P(SchedulerTest, AnOutageIsWaitedForSaidOnceAndLosesNothing) {
   EXPECT_EQ(log_.count("store_back"), 1u);
 }
 
+TEST_P(SchedulerTest, AnOutageIsNotHammeredWithClaimsEither) {
+  const auto scenario = [](SchedulerTest& t) -> Task<void> {
+    (co_await t.scheduler_->start()).value();
+    co_await t.sleep(50ms);
+    t.store_.out = true;
+    const auto calls = t.store_.calls;
+    for (int minute = 0; minute < 10; ++minute) {
+      t.scheduler_->wake();
+      co_await t.sleep(1min);
+    }
+    EXPECT_LT(t.store_.calls - calls, 400);
+    t.store_.out = false;
+    co_await t.submit(1, 3);
+    co_await t.end_of(1);
+    co_await t.scheduler_->stop(10s);
+  };
+  runtime_.run(scenario(*this));
+  EXPECT_EQ(log_.count("store_unavailable"), 1u);
+}
+
 TEST_P(SchedulerTest, AStopDuringAnOutageReturnsAndTheNextStartGoesOn) {
   const auto scenario = [](SchedulerTest& t) -> Task<void> {
     (co_await t.scheduler_->start()).value();
