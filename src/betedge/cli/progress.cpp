@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kShortestBar = 6;
 constexpr std::size_t kShortestNote = 30;
+// And no more than a quarter of the line: numbers that come up must not make it jump much.
 constexpr std::size_t kLongestBar = 40;
 constexpr auto kWindow = std::chrono::seconds{60};
 
@@ -133,7 +134,9 @@ std::string bar_line(const Progress& progress, std::size_t columns, BarStyle sty
   }
   auto line = colored(percent, "1", style.color);
   if (has_bar) {
-    line += "  " + bar(progress.percentage / 100, std::min(room_for_bar(), kLongestBar), style);
+    line += "  " + bar(progress.percentage / 100,
+                       std::min(room_for_bar(), std::clamp(columns / 4, kShortestBar, kLongestBar)),
+                       style);
   }
   for (const auto& piece : pieces) {
     line += piece.before;

@@ -96,16 +96,15 @@ INSTANTIATE_TEST_SUITE_P(
         Golden{"w60_color", half_way(), 60, kColor,
                "\x1b[1m 57%\x1b[0m  \x1b[32m████████\x1b[0m\x1b[2m░░░░░░░\x1b[0m  12/21  \x1b[31m1 "
                "failed\x1b[0m  12.3 MB/s  0:42 left"},
-        Golden{"begin_w80", at_begin(), 80, kAscii,
-               "  0%  ----------------------------------------  0/21"},
+        Golden{"begin_w80", at_begin(), 80, kAscii, "  0%  --------------------  0/21"},
         Golden{"end_w80", at_end(), 80, kAscii,
                "100%  ################  504/504  504 written  98,765,432 rows  3.2 GB  45.6 MB/s"},
-        Golden{"end_w40", at_end(), 40, kAscii, "100%  ##############  504/504  45.6 MB/s"},
+        Golden{"end_w40", at_end(), 40, kAscii, "100%  ##########  504/504  45.6 MB/s"},
         Golden{"standing_w40", standing(), 40, kAscii, " 57%  12/21  1 failed  waiting: upstr..."},
         Golden{"standing_w80", standing(), 80, kAscii,
                " 57%  ###---  12/21  1 failed  waiting: upstream unavailable since 14:03: con..."},
         Golden{"standing_w120", standing(), 120, kUnicode,
-               " 57%  ███████████████████░░░░░░░░░░░░░░░  12/21  1 failed  waiting: upstream "
+               " 57%  █████████████████░░░░░░░░░░░░░  12/21  1 failed  waiting: upstream "
                "unavailable since 14:03: connection refused"},
         Golden{"w12", half_way(), 12, kAscii, " 57%  12/21"},
         Golden{"w3", half_way(), 3, kAscii, "57%"}),
