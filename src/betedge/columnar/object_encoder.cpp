@@ -15,6 +15,14 @@ namespace betedge::columnar {
 
 namespace {
 
+// Contracts make long runs of one word, so the copies double.
+void append_copies(std::string& text, std::string_view word, std::size_t count) {
+  const std::size_t start = text.size();
+  const std::size_t end = start + word.size() * count;
+  text.append(word);
+  while (text.size() < end) text.append(text, start, end - text.size());
+}
+
 class Encoder final : public ObjectEncoder, private RowSink {
  public:
   Encoder(ObjectSpec spec, std::unique_ptr<FileWriter> writer)
@@ -138,7 +146,11 @@ class Encoder final : public ObjectEncoder, private RowSink {
       ValueDigest::append_text(canonical_words.emplace_back(), word);
     canonical_.clear();
     const std::uint8_t* const codes = rows_.codes(column);
-    for (std::size_t row = 0; row < count; ++row) canonical_ += canonical_words[codes[row]];
+    for (std::size_t row = 0; row < count;) {
+      const std::size_t run = row;
+      while (row < count && codes[row] == codes[run]) ++row;
+      append_copies(canonical_, canonical_words[codes[run]], row - run);
+    }
     digest_.add_texts(column, canonical_);
   }
 
