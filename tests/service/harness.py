@@ -4,6 +4,7 @@ Nothing here waits by the clock: readiness is a line on standard output, progres
 log, both handed on by the thread that reads them.
 """
 
+import ctypes
 import http.client
 import json
 import os
@@ -99,6 +100,21 @@ class Client:
                 return items
 
 
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent(preexec):
+    """What a child does first: what it was told, then see to it that it cannot outlive the test."""
+
+    def begin():
+        if preexec:
+            preexec()
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    return begin
+
+
 class Process:
     """One run of the binary. Its standard output and standard error are kept line by line."""
 
@@ -116,7 +132,7 @@ class Process:
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            preexec_fn=preexec,
+            preexec_fn=_die_with_parent(preexec),
             start_new_session=True,
         )
         self._readers = [
