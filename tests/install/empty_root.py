@@ -36,7 +36,7 @@ def make(root: Path, tarball: Path) -> None:
     for name, minor in (("null", 3), ("zero", 5), ("random", 8), ("urandom", 9)):
         os.mknod(root / "dev" / name, 0o666 | 0o020000, os.makedev(1, minor))
     with tarfile.open(tarball) as archive:
-        archive.extractall(root / "opt", filter="data")
+        archive.extractall(root / "opt")
     (unpacked,) = (root / "opt").iterdir()
     unpacked.rename(root / "opt/betedge")
 
@@ -61,7 +61,7 @@ class Inside:
         self.running: list[subprocess.Popen] = []
 
     def command(self, *arguments) -> list:
-        return ["chroot", str(self.root), "/opt/betedge/bin/betedge", *map(str, arguments)]
+        return ["/usr/sbin/chroot", str(self.root), "/opt/betedge/bin/betedge", *map(str, arguments)]
 
     def run(self, *arguments, **environment) -> subprocess.CompletedProcess:
         return subprocess.run(self.command(*arguments), env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)

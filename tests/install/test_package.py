@@ -20,7 +20,8 @@ BINARY = Path(os.environ.get("BETEDGE_BINARY", ROOT / "build/release/betedge"))
 
 def pack(folder: Path) -> Path:
     assert BINARY.exists(), f"{BINARY} is missing: make build"
-    subprocess.run([sys.executable, ROOT / "tools/package.py", BINARY, folder], check=True, capture_output=True, text=True)
+    subprocess.run([sys.executable, ROOT / "tools/package.py", BINARY, folder], check=True, capture_output=True, text=True,
+                   env=os.environ | {"SOURCE_DATE_EPOCH": "1700000000"})
     (tarball,) = folder.glob("*.tar.gz")
     return tarball
 
