@@ -1,26 +1,7 @@
-# Leaves out of a list what is not there yet, and warns.
-function(betedge_existing list)
-  foreach(source ${${list}})
-    get_filename_component(file ${source} ABSOLUTE)
-    if(EXISTS ${file})
-      list(APPEND there ${source})
-    else()
-      message(WARNING "not there yet: ${source}")
-      set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR})
-    endif()
-  endforeach()
-  if(NOT there)
-    file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/empty.cpp "int main() {}\n")
-    set(there ${CMAKE_CURRENT_BINARY_DIR}/empty.cpp)
-  endif()
-  set(${list} ${there} PARENT_SCOPE)
-endfunction()
-
 # betedge_module(name SOURCES a.cpp … [USES targets seen in our headers] [PRIVATELY_USES targets])
 # One folder = one module = one static library = one namespace; headers are included by path from src/.
 function(betedge_module name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;USES;PRIVATELY_USES")
-  betedge_existing(arg_SOURCES)
   add_library(betedge_${name} STATIC ${arg_SOURCES})
   add_library(betedge::${name} ALIAS betedge_${name})
   target_include_directories(betedge_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
@@ -30,7 +11,6 @@ endfunction()
 # betedge_test(name SOURCES a.cpp … USES targets): one GoogleTest program, found by ctest as `name.*`.
 function(betedge_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;USES")
-  betedge_existing(arg_SOURCES)
   add_executable(test_${name} ${arg_SOURCES})
   target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
   target_compile_definitions(test_${name} PRIVATE
@@ -39,9 +19,9 @@ function(betedge_test name)
   add_test(NAME ${name} COMMAND test_${name})
 endfunction()
 
-# betedge_fuzzer(name SOURCES a.cpp … USES targets): a libFuzzer program, built only where the tree has
-# fuzzer-no-link. ctest runs it over its corpus in tests/fuzz/corpus/<name>, found as `fuzz_name`; the
-# `fuzz` shard goes on from there for minutes.
+# betedge_fuzzer(name SOURCES a.cpp … USES targets): a libFuzzer program with its seeds in
+# tests/fuzz/corpus/<name>, built only where the tree is instrumented for it. ctest runs it, as
+# `fuzz_<name>`, for a bounded number of inputs, always the same ones; the `fuzz` shard goes on for minutes.
 function(betedge_fuzzer name)
   if(NOT BETEDGE_SANITIZE MATCHES "fuzzer-no-link")
     return()
@@ -49,9 +29,13 @@ function(betedge_fuzzer name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;USES")
   add_executable(fuzz_${name} ${arg_SOURCES})
   target_include_directories(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
-  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
   target_link_libraries(fuzz_${name} PRIVATE ${arg_USES} betedge_warnings)
+  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  # New inputs go to the first folder; the seeds are only read.
+  set(found ${CMAKE_CURRENT_BINARY_DIR}/found/${name})
+  file(MAKE_DIRECTORY ${found})
   add_test(NAME fuzz_${name}
-    COMMAND fuzz_${name} -runs=1 -timeout=10 ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
-  set_tests_properties(fuzz_${name} PROPERTIES LABELS fuzz)
+    COMMAND fuzz_${name} -runs=20000 -seed=1 -max_len=4096 -timeout=30 -rss_limit_mb=2048
+            -artifact_prefix=${found}/ ${found} ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${name})
+  set_tests_properties(fuzz_${name} PROPERTIES LABELS fuzz TIMEOUT 600)
 endfunction()

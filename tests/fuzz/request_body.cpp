@@ -1,0 +1,25 @@
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "betedge/wire/python_json.hpp"
+#include "betedge/wire/request.hpp"
+
+// The bodies of submits: whatever comes, it is either a request that survives being stored and read
+// again, or a refusal whose own body is JSON.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace betedge;
+  const std::string_view body(reinterpret_cast<const char*>(data), size);
+  for (const auto kind : {Kind::option, Kind::stock}) {
+    const auto parsed =
+        wire::parse_historical_request(kind, "application/json", body, Existing::keep);
+    if (parsed) {
+      const auto again = wire::request_from_json(wire::to_json(parsed->request));
+      if (!again || *again != parsed->request) std::abort();
+    } else if (!wire::parse_python_json(parsed.error().body)) {
+      std::abort();
+    }
+  }
+  return 0;
+}
