@@ -129,7 +129,7 @@ def test_heavy_libraries_stay_out_of_headers():
     assert not wrong, "\n".join(wrong)
 
 
-def test_asio_and_beast_are_compiled_in_few_translation_units():
+def test_asio_is_compiled_in_few_translation_units():
     units = [p for p in headers_and_sources(ROOT / "src") if p.suffix == ".cpp" and any(i.startswith("boost/") for i in includes(p))]
     assert 1 <= len(units) <= 3, units
 
