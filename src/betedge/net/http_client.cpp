@@ -425,16 +425,8 @@ void CurlClient::set_up(Exchange& exchange) {
     const auto line = value.empty() ? name + ";" : name + ": " + value;
     exchange.headers = curl_slist_append(exchange.headers, line.c_str());
   }
-  if (request.aws.access_key.empty()) {
-    exchange.headers = curl_slist_append(exchange.headers, "Expect:");
-  } else {
-    // curl would sign the "Expect:" that it does not send; so it may ask, but does not wait.
-    curl_easy_setopt(easy, CURLOPT_EXPECT_100_TIMEOUT_MS, 1L);
-    curl_easy_setopt(easy, CURLOPT_AWS_SIGV4,
-                     fmt::format("aws:amz:{}:s3", request.aws.region).c_str());
-    curl_easy_setopt(easy, CURLOPT_USERNAME, request.aws.access_key.c_str());
-    curl_easy_setopt(easy, CURLOPT_PASSWORD, request.aws.secret_key.c_str());
-  }
+  // Without this curl asks before it sends a large body, and waits a second for the answer.
+  exchange.headers = curl_slist_append(exchange.headers, "Expect:");
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, exchange.headers);
 }
 

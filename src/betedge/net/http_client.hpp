@@ -26,12 +26,6 @@ struct HttpRequest {
   // meanwhile.
   int upload_fd = -1;
   std::uint64_t upload_bytes = 0;
-  // "AWS4-HMAC-SHA256" signing (SigV4), when access_key is not empty. The query has to be in
-  // canonical form already: sorted by name, escaped as RFC 3986 says, `name=` for a name without
-  // value.
-  struct Aws {
-    std::string region, access_key, secret_key;
-  } aws;
   std::chrono::milliseconds connect_timeout{5'000};
   // No byte for this long ends the exchange; there is no total limit (THETA.md 1.9).
   std::chrono::milliseconds idle_timeout{120'000};

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -203,84 +201,6 @@ TEST_F(HttpClientTest, DoesNotFollowRedirects) {
   run(fetch(*client_, get("/"), got));
   EXPECT_EQ(got.status, 302);
 }
-
-// --- signing: the server works out the signature of what it has received
-
-std::string hex(std::string_view bytes) {
-  std::string text;
-  for (const char c : bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(c));
-  return text;
-}
-std::string sha256(std::string_view text) {
-  std::string digest(32, '\0');
-  EVP_Digest(text.data(), text.size(), reinterpret_cast<unsigned char*>(digest.data()), nullptr,
-             EVP_sha256(), nullptr);
-  return digest;
-}
-std::string hmac(std::string_view key, std::string_view text) {
-  std::string digest(32, '\0');
-  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
-       reinterpret_cast<const unsigned char*>(text.data()), text.size(),
-       reinterpret_cast<unsigned char*>(digest.data()), nullptr);
-  return digest;
-}
-std::string after(std::string_view text, std::string_view mark) {
-  const auto at = text.find(mark);
-  if (at == std::string_view::npos) return "";
-  const auto rest = text.substr(at + mark.size());
-  return std::string(rest.substr(0, rest.find_first_of(", ")));
-}
-
-// The query of these requests is "?a=1&b=".
-Task<ServerResponse> check_signature(ServerRequest request) {
-  const std::string authorization(request.header("authorization").value_or(""));
-  const auto credential = after(authorization, "Credential=");
-  const auto names = after(authorization, "SignedHeaders=");
-  std::string canonical = fmt::format("{}\n{}\na=1&b=\n", request.method, request.path);
-  for (std::string_view left = names; !left.empty();) {
-    const auto name = left.substr(0, left.find(';'));
-    left.remove_prefix(std::min(left.size(), name.size() + 1));
-    canonical += fmt::format("{}:{}\n", name, request.header(name).value_or("<not sent>"));
-  }
-  canonical +=
-      fmt::format("\n{}\n{}", names, request.header("x-amz-content-sha256").value_or("<not sent>"));
-  const auto scope = credential.substr(credential.find('/') + 1);
-  const auto day = scope.substr(0, 8);
-  auto key = hmac("AWS4secret:with/colon", day);
-  for (const std::string_view part : {"eu-north-7", "s3", "aws4_request"}) key = hmac(key, part);
-  const auto to_sign =
-      fmt::format("AWS4-HMAC-SHA256\n{}\n{}\n{}", request.header("x-amz-date").value_or(""), scope,
-                  hex(sha256(canonical)));
-  const bool same = hex(hmac(key, to_sign)) == after(authorization, "Signature=") &&
-                    names.find("x-amz-content-sha256") != std::string::npos &&
-                    names.find("host") != std::string::npos &&
-                    credential == fmt::format("AKID/{}/eu-north-7/s3/aws4_request", day);
-  co_return text_response(same ? 200 : 403, authorization + "\n" + canonical);
-}
-
-class SigningTest : public HttpClientTest, public ::testing::WithParamInterface<std::string> {};
-
-TEST_P(SigningTest, IsWhatTheStoreWorksOut) {
-  ServerOptions options;
-  options.max_body_bytes = 100 << 20;
-  serve(check_signature, options);
-  auto request = get("/bucket/key%3D1/data.parquet?a=1&b=");
-  request.url = url("/bucket/key/data.parquet?a=1&b=");
-  request.method = GetParam();
-  request.aws = {"eu-north-7", "AKID", "secret:with/colon"};
-  request.headers = {{"x-amz-meta-rows", "17"},
-                     {"Content-Type", "application/octet-stream"},
-                     {"If-None-Match", "*"},
-                     {"x-amz-content-sha256", "UNSIGNED-PAYLOAD"}};
-  if (GetParam() == "PUT" || GetParam() == "POST") request.body = std::string(2 << 20, 'p');
-  Got got;
-  run(fetch(*client_, request, got));
-  EXPECT_EQ(got.error, std::nullopt);
-  EXPECT_EQ(got.status, 200) << got.body;
-}
-
-INSTANTIATE_TEST_SUITE_P(Methods, SigningTest, ::testing::Values("GET", "PUT", "POST", "DELETE"),
-                         [](const auto& tested) { return tested.param; });
 
 // --- failures
 
