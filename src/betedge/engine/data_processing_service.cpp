@@ -115,6 +115,11 @@ DataProcessingService::process_request(HistoricalRequest request, JobId request_
   if (auto applied = impl_->tracker.apply(*created); !applied) {
     co_return Failed(std::move(applied).error());
   }
+  if (created->total_items() == 0) {
+    // It has ended with its creation; no fetch will say so.
+    impl_->ports.log.event(Level::info, "job_completed",
+                           {{"job", request_id.text()}, {"items", "0"}});
+  }
   impl_->scheduler.wake();
   co_return *std::move(created);
 }

@@ -401,6 +401,7 @@ TEST_F(DataProcessingServiceTest, AWeekendIsAJobThatIsCompletedAtOnce) {
   ASSERT_TRUE(submitted.has_value());
   EXPECT_EQ(submitted->status, JobStatus::completed);
   EXPECT_EQ(submitted->progress_percentage(), 100.0);
+  EXPECT_THAT(log_.lines, ::testing::Contains(HasSubstr("job_completed")));
 }
 
 TEST_F(DataProcessingServiceTest, CloseLeavesNothingRunningAndHandsUnfinishedFetchesBack) {
