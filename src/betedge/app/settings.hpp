@@ -25,8 +25,6 @@ enum class V2Format : std::uint8_t { csv, json };
 // one person on one machine.
 struct Settings {
   std::string listen_address = "127.0.0.1";  // an IP address, without brackets
-  std::uint16_t listen_port = 8000;          // 0 takes a free one
-
   std::string lake_url;   // a folder, or "s3://bucket/prefix"; never empty once loaded
   std::string store_url;  // a SQLite file, or ":memory:"; never empty once loaded
 
@@ -34,20 +32,21 @@ struct Settings {
   std::string s3_access_key = "minioadmin";
   std::string s3_secret_key = "minioadmin123";
   std::string s3_bucket = "betedge-data";
-  bool s3_secure = false;
   std::string s3_region = "us-east-1";
 
-  ThetaApi theta_api = ThetaApi::automatic;
   std::string theta_base_url;  // without /v2 or /v3; empty: the vendor's own ports on this machine
   std::size_t theta_concurrency = 4;
   std::chrono::milliseconds theta_timeout{120'000};  // without a byte
-  int theta_retry_attempts = 4;                      // in all, the first included
   std::chrono::milliseconds theta_retry_delay{500};  // before the second attempt; then it grows
-  V2Format theta_v2_format = V2Format::csv;
+  int theta_retry_attempts = 4;                      // in all, the first included
 
-  std::size_t memory_budget_bytes = std::size_t{512} << 20;
+  std::uint16_t listen_port = 8000;  // 0 takes a free one
+  bool s3_secure = false;
+  ThetaApi theta_api = ThetaApi::automatic;
+  V2Format theta_v2_format = V2Format::csv;
   bool force_refresh = false;
   Level log_level = Level::info;
+  std::size_t memory_budget_bytes = std::size_t{512} << 20;
 };
 
 // One thing that can be set: its name in the file, what else it is called, how it is read and
