@@ -9,13 +9,7 @@ from pathlib import Path
 import pytest
 
 import harness
-
-
-def missing(what):
-    """What a test needs and is not there: a named skip, a failure where nothing may be missing."""
-    if os.environ.get("CI"):
-        pytest.fail(what)
-    pytest.skip(what)
+from harness import missing, stop_all
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -42,12 +36,6 @@ def pytest_runtest_makereport(item, call):
     if report.when == "call" and report.failed:
         for process in getattr(item, "betedge_processes", []):
             report.sections.append((f"{process.name} {process.popen.pid}", process.transcript()))
-
-
-def stop_all(processes):
-    for process in reversed(processes):
-        if process.popen.poll() is None:
-            process.kill()
 
 
 @pytest.fixture

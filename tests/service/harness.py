@@ -16,6 +16,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 BINARY = Path(os.environ.get("BETEDGE_BINARY", ROOT / "build" / "release" / "betedge"))
@@ -358,3 +360,16 @@ def drop_privileges():
 def ignore_file_size_signal():
     """For a child whose writes a test makes fail by a file size limit: the error, not the signal."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+
+def stop_all(processes):
+    for process in reversed(processes):
+        if process.popen.poll() is None:
+            process.kill()
+
+
+def missing(what):
+    """What a test needs and is not there: a named skip, a failure where nothing may be missing."""
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)

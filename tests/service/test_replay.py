@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as parquet
 import pytest
 
-import conftest
 import harness
 import replay_checks
 
@@ -73,7 +72,7 @@ class Run:
             self.objects.append((response, ended, items))
 
     def stop(self):
-        conftest.stop_all([self.sim, self.server])
+        harness.stop_all([self.sim, self.server])
 
 
 @pytest.fixture(scope="module", params=FORMS)

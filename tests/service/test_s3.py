@@ -5,7 +5,6 @@ import subprocess
 
 import pytest
 
-import conftest
 import harness
 
 PYTHON = harness.ROOT / ".deps/venv/bin/python"
@@ -16,7 +15,7 @@ WEEK = {"root": "AAPL", "start_date": "20240102", "end_date": "20240108", "schem
 def bucket():
     """An S3 server, and the settings that a user of the original has for it."""
     if subprocess.run([PYTHON, "-c", "import moto"], capture_output=True).returncode != 0:
-        conftest.missing("no S3 server: moto is not installed in .deps/venv")
+        harness.missing("no S3 server: moto is not installed in .deps/venv")
     server = subprocess.Popen(
         [PYTHON, harness.ROOT / "tests/contract/object_store/s3_server.py"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
