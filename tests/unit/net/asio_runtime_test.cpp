@@ -66,6 +66,7 @@ TEST(AsioRuntime, RunWaitsForTheWorkThatTheTaskLeftInThePools) {
 
 Task<void> time_it(AsioRuntime& runtime, std::string& order) {
   Notify end(runtime);
+  const auto begin = runtime.steady_now();
   auto late = runtime.after(40ms, [&order, &end] {
     order += 'c';
     end.notify_one();
@@ -74,7 +75,6 @@ Task<void> time_it(AsioRuntime& runtime, std::string& order) {
   auto early = runtime.after(10ms, [&order] { order += 'b'; });
   runtime.post([&order] { order += 'a'; });
   dropped.reset();
-  const auto begin = runtime.steady_now();
   co_await end.wait();
   EXPECT_GE(runtime.steady_now() - begin, 40ms);
 }
