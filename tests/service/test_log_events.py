@@ -18,6 +18,7 @@ def week(simulate, serve):
 
 def test_the_service_tells_its_beginning_and_its_end(serve):
     server = serve()
+    server.wait_event("service_started")
     started = server.events("service_started")
     assert len(started) == 1
     assert started[0]["version"] == server.version

@@ -183,6 +183,7 @@ def test_no_secret_can_be_given_where_everybody_can_read_it(folder):
 
 def test_names_without_use_give_a_warning_each(serve):
     server = serve(environment={"THETA_USERNAME": "ann", "THETA_PASSWORD": "canary-7f3a"})
+    server.wait_event("service_started")  # said after them
     messages = [event["message"] for event in server.events("setting_unused")]
     assert len(messages) == 2
     assert "canary" not in "\n".join(server.log)

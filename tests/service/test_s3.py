@@ -38,7 +38,7 @@ def minio_settings(bucket, keys="may_all"):
 def test_a_job_fills_a_bucket_and_finds_it_again(bucket, simulate, serve):
     sim = simulate()
     server = serve(sim, **minio_settings(bucket))
-    assert server.events("service_started")[0]["lake"] == "s3://mine"
+    assert server.wait_event("service_started")["lake"] == "s3://mine"
     job = server.client.submit("stock", **WEEK)
     ended = server.wait_job(job)
     assert (ended["status"], ended["error_message"], ended["items"]["succeeded"]) == ("completed", None, 5)
