@@ -121,14 +121,15 @@ Task<Result<FetchOutcome>> FetchRunner::download(Work& work) {
 
 // One call's rows into the encoder. `none` when the vendor has no data for it, and, for an
 // underlying, also when this account may not see it: the option's rows then stand alone, and the
-// log says so (DESIGN.md 10).
+// item says so (DESIGN.md 10).
 Task<Result<FetchRunner::Data>> FetchRunner::take_answer(Work& work, Call call) {
   auto opened = co_await ports_.source.open(call, work.stop);
   if (!opened) {
     ports_.upstream.failed(opened.error());
+    // Only what is not in the subscription: any other refusal would leave a file without them for
+    // good.
     const bool goes_on_without =
-        call.role == Role::underlying && (opened.error().code == ErrorCode::upstream_denied ||
-                                          opened.error().code == ErrorCode::upstream_refused);
+        call.role == Role::underlying && opened.error().code == ErrorCode::upstream_denied;
     if (!goes_on_without) co_return std::unexpected(std::move(opened).error());
     work.without_underlying = opened.error().message;
     co_return Data::none;

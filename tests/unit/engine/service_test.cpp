@@ -329,6 +329,17 @@ TEST_F(DataProcessingServiceTest,
   for (const auto& item : items(info.job_id)) EXPECT_THAT(item.note, HasSubstr("underlying"));
 }
 
+TEST_F(DataProcessingServiceTest, AnUnderlyingThatIsRefusedFailsTheItemRatherThanBeingLeftOut) {
+  auto request = stock_ohlc(day(2024, 1, 4), day(2024, 1, 4));
+  request.kind = Kind::option;
+  source_.answers[{Kind::option, day(2024, 1, 4)}] = {{{}, false, option_ohlc_csv("2024-01-04")}};
+  source_.answers[{Kind::stock, day(2024, 1, 4)}] = {
+      {Error{ErrorCode::upstream_refused, "HTTP 404", {}}, false, ""}};
+  const auto info = run_to_end(submit(request)->job_id);
+  EXPECT_EQ(info.items.failed, 1U);
+  EXPECT_EQ(lake_.keys().size(), 0U);
+}
+
 TEST_F(DataProcessingServiceTest, APassingFaultOfTheUnderlyingRetriesTheWholeFetch) {
   auto request = stock_ohlc(day(2024, 1, 4), day(2024, 1, 4));
   request.kind = Kind::option;
