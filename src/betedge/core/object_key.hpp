@@ -23,7 +23,7 @@ class ObjectKey {
 };
 
 // The key of the object that holds `day` for this request (DESIGN.md 11): option eod by month, stock
-// eod by year, everything else by day; a window is part of it: "15m@100000-110000" (HHMMSS, a side
+// eod by year, earnings by month, everything else by day; a window is part of it: "15m@100000-110000" (HHMMSS, a side
 // left out is empty; milliseconds follow as ".123" when there are any).
 ObjectKey object_key(const HistoricalRequest& request, Date day);
 

@@ -1,6 +1,7 @@
 #include "betedge/core/plan.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include "betedge/core/calendar.hpp"
 
@@ -15,8 +16,26 @@ DateRange period_of(const HistoricalRequest& request, Date day) {
   switch (request.kind) {
     case Kind::option: return {first_of_month(day), last_of_month(day)};
     case Kind::stock: return {first_of_year(day), last_of_year(day)};
+    case Kind::earnings: return {first_of_month(day), last_of_month(day)};
   }
   std::unreachable();
+}
+
+bool is_reporting_day(Date day) {
+  const std::chrono::weekday weekday{day};
+  return weekday != std::chrono::Saturday && weekday != std::chrono::Sunday;
+}
+
+bool has_data(Kind kind, Date day) {
+  return kind == Kind::earnings ? is_reporting_day(day) : is_session(day);
+}
+
+std::vector<Date> days_with_data(Kind kind, DateRange range) {
+  if (kind != Kind::earnings) return sessions(range);
+  std::vector<Date> found;
+  for (Date day = range.first; day <= range.last; day += days{1})
+    if (is_reporting_day(day)) found.push_back(day);
+  return found;
 }
 
 std::vector<Call> calls_for(const HistoricalRequest& request, const std::vector<Date>& covered) {
@@ -54,7 +73,8 @@ Plan plan(const HistoricalRequest& request, Date today) {
   Date day = request.dates.first;
   while (day <= std::min(request.dates.last, last_ended)) {
     const DateRange period = period_of(request, day);
-    const auto covered = sessions({period.first, std::min(period.last, last_ended)});
+    const auto covered =
+        days_with_data(request.kind, {period.first, std::min(period.last, last_ended)});
     if (!covered.empty())
       planned.items.push_back(PlannedItem{.key = object_key(request, day),
                                           .covers = {covered.front(), covered.back()},
@@ -63,9 +83,20 @@ Plan plan(const HistoricalRequest& request, Date today) {
   }
   for (day = std::max(request.dates.first, today); day <= request.dates.last; day += days{1}) {
     if (planned.not_yet_available.size() == kMostNotYetAvailable) break;
-    if (is_session(day)) planned.not_yet_available.push_back(day);
+    if (has_data(request.kind, day)) planned.not_yet_available.push_back(day);
   }
   return planned;
+}
+
+Plan plan(const Submission& submission, Date today) {
+  Plan all;
+  for (const auto& request : submission.requests) {
+    auto one = plan(request, today);
+    // Alike but for the symbol: the days that are still to come are the same.
+    if (all.not_yet_available.empty()) all.not_yet_available = std::move(one.not_yet_available);
+    std::ranges::move(one.items, std::back_inserter(all.items));
+  }
+  return all;
 }
 
 }  // namespace betedge::core

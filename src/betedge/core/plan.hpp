@@ -28,7 +28,8 @@ struct Call {
 // One object that a job needs.
 struct PlannedItem {
   ObjectKey key;
-  // The sessions of the object's period that had ended when it was planned: first and last.
+  // The sessions (for earnings: Mondays to Fridays) of the object's period that had ended when it
+  // was planned: first and last.
   DateRange covers;
   // The upstream calls that fill it, in the order in which their rows stand in the file.
   std::vector<Call> calls;
@@ -36,7 +37,7 @@ struct PlannedItem {
 
 struct Plan {
   std::vector<PlannedItem> items;  // in date order; each key once
-  // Sessions asked for that have not ended in New York; the first kMostNotYetAvailable of them.
+  // Sessions (for earnings: Mondays to Fridays) asked for that have not ended in New York; the first kMostNotYetAvailable of them.
   std::vector<Date> not_yet_available;
 };
 
@@ -48,7 +49,11 @@ inline constexpr std::size_t kMostNotYetAvailable = 1000;
 // that has ended; one of which no day asked for has ended, or no session, is no item. Option eod is
 // called day by day (THETA.md 1.3), everything intraday by the day, stock eod by the year in spans
 // of at most 365 days (THETA.md 1.9). No call names a day that is no session as its only day. No
-// item at all is an answer, not an error: a weekend has none.
+// item at all is an answer, not an error: a weekend has none. Earnings are called for every Monday
+// to Friday, also where the exchange is closed: companies report all the same.
 Plan plan(const HistoricalRequest& request, Date today);
+
+// The plans of all of its requests, one after the other.
+Plan plan(const Submission& submission, Date today);
 
 }  // namespace betedge::core

@@ -35,6 +35,7 @@ std::string_view to_text(Kind kind) {
   switch (kind) {
     case Kind::option: return "option";
     case Kind::stock: return "stock";
+    case Kind::earnings: return "earnings";
   }
   std::unreachable();
 }
@@ -56,8 +57,17 @@ std::string_view to_text(FileFormat format) {
   std::unreachable();
 }
 
+std::string_view to_text(Existing mode) {
+  switch (mode) {
+    case Existing::keep: return "skip";
+    case Existing::refresh: return "refresh";
+    case Existing::replace: return "force";
+  }
+  std::unreachable();
+}
+
 std::optional<Kind> parse_kind(std::string_view text) {
-  return among(std::array{Kind::option, Kind::stock}, text);
+  return among(std::array{Kind::option, Kind::stock, Kind::earnings}, text);
 }
 
 std::optional<Schema> parse_schema(std::string_view text) {
@@ -66,6 +76,10 @@ std::optional<Schema> parse_schema(std::string_view text) {
 
 std::optional<FileFormat> parse_file_format(std::string_view text) {
   return among(std::array{FileFormat::parquet, FileFormat::ipc}, text);
+}
+
+std::optional<Existing> parse_mode(std::string_view text) {
+  return among(std::array{Existing::keep, Existing::refresh, Existing::replace}, text);
 }
 
 std::optional<Symbol> Symbol::parse(std::string_view text) {

@@ -45,6 +45,22 @@ constexpr std::array kEod{
     Column{"right", text},
 };
 
+// As the Python original's, then what NASDAQ says of a day that is still to come.
+constexpr std::array kEarnings{
+    Column{"date", text},
+    Column{"symbol", text},
+    Column{"name", text, true},
+    Column{"time", text, true},
+    Column{"eps", float64, true},
+    Column{"eps_forecast", float64, true},
+    Column{"surprise_pct", float64, true},
+    Column{"market_cap", int64, true},
+    Column{"fiscal_quarter_ending", text, true},
+    Column{"num_estimates", int64, true},
+    Column{"last_year_eps", float64, true},
+    Column{"last_year_report_date", text, true},
+};
+
 std::span<const Column> option_columns(Schema schema) {
   switch (schema) {
     case Schema::quote: return kQuote;
@@ -63,6 +79,7 @@ std::span<const Column> columns(Kind kind, Schema schema) {
   switch (kind) {
     case Kind::option: return all;
     case Kind::stock: return all.first(all.size() - kContractColumns);
+    case Kind::earnings: return kEarnings;
   }
   std::unreachable();
 }

@@ -11,8 +11,8 @@
 
 namespace betedge::ports {
 
-// The form in which a vendor sends rows; columnar decodes each (THETA.md 1.4, 1.5, 2.4).
-enum class WireFormat : std::uint8_t { v3_csv, v2_csv, v2_json };
+// The form in which a vendor sends rows; columnar decodes each (THETA.md 1.4, 1.5, 2.4, 4).
+enum class WireFormat : std::uint8_t { v3_csv, v2_csv, v2_json, nasdaq_json };
 
 // One call's answer, as it arrives. It may come in several documents (v2's pages); each begins anew,
 // with its own header. Dropping it lets the connection and the upstream slot go.
