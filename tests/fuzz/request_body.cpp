@@ -12,8 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace betedge;
   const std::string_view body(reinterpret_cast<const char*>(data), size);
   for (const auto kind : {Kind::option, Kind::stock}) {
-    const auto parsed =
-        wire::parse_historical_request(kind, "application/json", body, Existing::keep);
+    const auto parsed = wire::parse_submission(kind, "application/json", body, Existing::keep);
     if (parsed) {
       const auto again = wire::request_from_json(wire::to_json(parsed->request));
       if (!again || *again != parsed->request) std::abort();

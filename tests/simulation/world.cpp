@@ -79,6 +79,9 @@ class FakeSource final : public Source {
              std::size_t concurrency)
       : runtime_(runtime), market_(market), weather_(weather), limiter_(runtime, concurrency) {}
 
+  net::Limiter& limiter() { return limiter_; }
+  std::string version() const override { return "v3"; }
+
   Task<Result<std::optional<std::unique_ptr<Answer>>>> open(Call call,
                                                             std::stop_token stop) override {
     BETEDGE_CO_TRY(auto slot, co_await limiter_.acquire(stop));
@@ -174,7 +177,6 @@ constexpr std::size_t kConcurrency = 4;
 
 engine::EngineOptions engine_options() {
   engine::EngineOptions options;
-  options.concurrency = kConcurrency;
   options.lease = 20s;
   options.stop_grace = 5s;
   // Faults here pass in the end; that retries are used up is another test's matter.
@@ -199,8 +201,10 @@ struct Life::World {
     auto opened = jobs::open_sqlite_store(runtime, std::move(store_path));
     if (!opened) throw std::runtime_error("store: " + opened.error().message);
     store = *std::move(opened);
-    service.emplace(engine::DataProcessingService::Ports{runtime, *store, lake, source, log},
-                    engine_options());
+    service.emplace(
+        engine::DataProcessingService::Ports{
+            runtime, *store, lake, {{"thetadata", source, source.limiter()}}, log},
+        engine_options());
     runtime.start(live());
   }
 
@@ -222,7 +226,8 @@ struct Life::World {
       co_await sleep_for(runtime, 1ms * (runtime.random_bits() % 300));
       const auto id =
           JobId::make(runtime.wall_now(), {runtime.random_bits(), runtime.random_bits()});
-      auto submitted = co_await service->process_request(request, id, {});
+      auto submitted = co_await service->process_request(
+          {.requests = {request}, .labels = {}, .priority = 0}, id, {}, std::nullopt);
       if (submitted) memory.promised.insert_or_assign(id, Memory::Promise{request});
     }
     while (co_await watch() != 0) co_await sleep_for(runtime, 20ms);
@@ -258,7 +263,7 @@ struct Life::World {
   Task<void> check_items() {
     for (const auto& [id, promise] : memory.promised) {
       const auto planned = plan(promise.request, new_york_date(runtime.wall_now()));
-      auto listed = co_await service->list_items(id, std::nullopt, 0, 10'000);
+      auto listed = co_await service->list_items(id, {.limit = 10'000});
       if (!listed || listed->items.size() != planned.items.size()) {
         broken("items missing: " + id.text());
         continue;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 namespace betedge::core {
 namespace {
@@ -96,6 +97,65 @@ std::optional<JobStatus> parse_job_status(std::string_view text) {
   return std::nullopt;
 }
 
+std::string_view to_text(JobState state) {
+  switch (state) {
+    case JobState::queued: return "queued";
+    case JobState::running: return "running";
+    case JobState::cancelling: return "cancelling";
+    case JobState::cancelled: return "cancelled";
+    case JobState::completed: return "completed";
+    case JobState::completed_with_errors: return "completed_with_errors";
+    case JobState::failed: return "failed";
+  }
+  std::unreachable();
+}
+
+std::optional<JobState> parse_job_state(std::string_view text) {
+  using enum JobState;
+  for (const auto state :
+       {queued, running, cancelling, cancelled, completed, completed_with_errors, failed})
+    if (to_text(state) == text) return state;
+  return std::nullopt;
+}
+
+JobStatus status_of(JobState state) {
+  switch (state) {
+    case JobState::queued: return JobStatus::pending;
+    case JobState::running:
+    case JobState::cancelling: return JobStatus::running;
+    case JobState::completed:
+    case JobState::completed_with_errors: return JobStatus::completed;
+    case JobState::cancelled:
+    case JobState::failed: return JobStatus::failed;
+  }
+  std::unreachable();
+}
+
+std::span<const JobTransition> job_transitions() {
+  using enum JobState;
+  using enum JobEvent;
+  static constexpr std::array kTransitions{
+      JobTransition{queued, claimed, running},
+      JobTransition{queued, items_ended, completed},  // a job without items
+      JobTransition{queued, cancel_asked, cancelled}, JobTransition{queued, cannot_go_on, failed},
+      JobTransition{running, items_ended, completed},
+      JobTransition{running, items_ended, completed_with_errors},
+      JobTransition{running, items_ended, failed}, JobTransition{running, cancel_asked, cancelling},
+      JobTransition{running, cancel_asked, cancelled},  // nothing of it runs just now
+      JobTransition{running, cannot_go_on, failed},
+      // Cancelled too late: what was running has ended, and nothing was left to cancel.
+      JobTransition{cancelling, items_ended, completed},
+      JobTransition{cancelling, items_ended, completed_with_errors},
+      JobTransition{cancelling, items_ended, failed},
+      JobTransition{cancelling, items_ended, cancelled},
+      JobTransition{cancelling, cannot_go_on, failed},
+      JobTransition{cancelling, cannot_go_on, cancelled},  // some of it was cancelled before
+      JobTransition{completed_with_errors, retried, queued}, JobTransition{failed, retried, queued},
+      JobTransition{cancelled, retried, queued},  // when it has failed items
+  };
+  return kTransitions;
+}
+
 std::string_view to_text(ItemState state) {
   switch (state) {
     case ItemState::pending: return "pending";
@@ -134,14 +194,22 @@ double JobInfo::progress_percentage() const {
   return static_cast<double>(completed_items()) / static_cast<double>(total_items()) * 100;
 }
 
-bool may_become(JobStatus from, JobStatus to) {
-  switch (from) {
-    case JobStatus::pending: return to != JobStatus::pending;
-    case JobStatus::running: return to == JobStatus::completed || to == JobStatus::failed;
+JobState JobInfo::state() const {
+  switch (status) {
+    case JobStatus::pending: return JobState::queued;
+    case JobStatus::running: return cancel_requested ? JobState::cancelling : JobState::running;
     case JobStatus::completed:
-    case JobStatus::failed: return false;
+      return items.failed > 0 ? JobState::completed_with_errors : JobState::completed;
+    case JobStatus::failed: return items.cancelled > 0 ? JobState::cancelled : JobState::failed;
   }
   std::unreachable();
+}
+
+bool may_become(JobStatus from, JobStatus to) {
+  return from != to && std::ranges::any_of(job_transitions(), [&](const JobTransition& t) {
+           return t.event != JobEvent::retried && status_of(t.from) == from &&
+                  status_of(t.to) == to;
+         });
 }
 
 JobStatus ended_status(const ItemCounts& items) {

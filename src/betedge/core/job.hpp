@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +35,42 @@ class JobId {
 enum class JobStatus : std::uint8_t { pending, running, completed, failed };
 std::string_view to_text(JobStatus status);
 std::optional<JobStatus> parse_job_status(std::string_view text);  // any case
+
+// How a job stands in full (API.md, Part 2, `state`).
+enum class JobState : std::uint8_t {
+  queued,
+  running,
+  cancelling,  // asked to stop, while fetches that nobody else needs are still stopping
+  cancelled,
+  completed,
+  completed_with_errors,
+  failed
+};
+std::string_view to_text(JobState state);
+std::optional<JobState> parse_job_state(std::string_view text);
+// Part 1's coarser view: cancelled is `failed`, completed_with_errors is `completed`.
+JobStatus status_of(JobState state);
+constexpr bool has_ended(JobState state) {
+  return state >= JobState::cancelled;
+}
+constexpr bool has_ended(JobStatus status) {
+  return status >= JobStatus::completed;
+}
+
+// What happens to a job, and where it leads. Whatever is not in the table is refused.
+enum class JobEvent : std::uint8_t {
+  claimed,       // the first of its fetches was
+  cancel_asked,  // by a client
+  items_ended,   // the last one did, or there is none
+  cannot_go_on,  // no space, lake denied
+  retried        // by a client: its failed items begin anew
+};
+struct JobTransition {
+  JobState from;
+  JobEvent event;
+  JobState to;
+};
+std::span<const JobTransition> job_transitions();
 
 // How an item stands. All but pending and running are ends.
 enum class ItemState : std::uint8_t {
@@ -75,6 +112,9 @@ struct JobInfo {
   std::optional<Timestamp> started_at;
   std::optional<Timestamp> finished_at;
   std::uint64_t version = 1;  // grows by at least one with every change
+  std::string upstream;       // who brings its data: "thetadata", "nasdaq"
+  bool cancel_requested = false;
+  std::uint32_t retries = 0;  // how often its failed items were begun anew
   std::string request_json;   // the normalised request, as wire wrote it
   std::vector<std::string> warnings;
   std::vector<Date> not_yet_available;
@@ -83,10 +123,12 @@ struct JobInfo {
   std::uint32_t completed_items() const { return items.ended(); }
   // (completed / total) * 100 in that order, in double; 100.0 when there is nothing to do.
   double progress_percentage() const;
+  JobState state() const;
 };
 
-// May a job go from one status to the other? pending → running → completed | failed,
-// pending → failed (and completed, for a job without items); an ended job goes nowhere.
+// May a job go from one status to the other by itself? pending → running → completed | failed,
+// pending → failed (and completed, for a job without items); an ended job goes nowhere. What a
+// client's retry does is not asked here.
 bool may_become(JobStatus from, JobStatus to);
 
 // What a job whose items have all ended has become (API.md, "What a job's status means").

@@ -72,7 +72,8 @@ ObjectKey object_key(const HistoricalRequest& request, Date day) {
         return ObjectKey(fmt::format("historical-stock/eod/{}/{:04}/data.{}", root, y, format));
       return ObjectKey(fmt::format("historical-stock/{}/{}/{}/{:04}/{:02}/{:02}/data.{}", schema,
                                    interval_folder(request), root, y, m, d, format));
-    case Kind::earnings: return ObjectKey(fmt::format("earnings/{:04}/{:02}/data.{}", y, m, format));
+    case Kind::earnings:
+      return ObjectKey(fmt::format("earnings/{:04}/{:02}/data.{}", y, m, format));
   }
   std::unreachable();
 }

@@ -37,7 +37,8 @@ struct PlannedItem {
 
 struct Plan {
   std::vector<PlannedItem> items;  // in date order; each key once
-  // Sessions (for earnings: Mondays to Fridays) asked for that have not ended in New York; the first kMostNotYetAvailable of them.
+  // Sessions (for earnings: Mondays to Fridays) asked for that have not ended in New York; the
+  // first kMostNotYetAvailable of them.
   std::vector<Date> not_yet_available;
 };
 

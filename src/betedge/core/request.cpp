@@ -40,6 +40,15 @@ std::string_view to_text(Kind kind) {
   std::unreachable();
 }
 
+std::string_view upstream_of(Kind kind) {
+  switch (kind) {
+    case Kind::option:
+    case Kind::stock: return "thetadata";
+    case Kind::earnings: return "nasdaq";
+  }
+  std::unreachable();
+}
+
 std::string_view to_text(Schema schema) {
   switch (schema) {
     case Schema::quote: return "quote";

@@ -16,6 +16,9 @@ namespace betedge::core {
 enum class Kind : std::uint8_t { option, stock, earnings };
 enum class Schema : std::uint8_t { quote, ohlc, eod };
 enum class FileFormat : std::uint8_t { parquet, ipc };
+// Who brings it: "thetadata", or "nasdaq" for earnings.
+std::string_view upstream_of(Kind kind);
+
 // What to do with an object that is there already (API.md, Part 2, `mode`): keep it when it is
 // fresh ("skip"); keep it only when our own records say so ("refresh": what an older lake left, or
 // somebody else wrote, is downloaded again); download in any case ("force").
@@ -61,10 +64,10 @@ struct Window {
   friend bool operator==(const Window&, const Window&) = default;
 };
 
-// What is asked of one symbol: a validated, normalised POST /historical/option or /historical/stock,
-// or of the whole market: POST /earnings. Equal requests compare equal. Earnings have no symbol, are
-// of whole months (`dates` from a first to a last day) and stand under Schema::eod, which has
-// neither interval nor window.
+// What is asked of one symbol: a validated, normalised POST /historical/option or
+// /historical/stock, or of the whole market: POST /earnings. Equal requests compare equal. Earnings
+// have no symbol, are of whole months (`dates` from a first to a last day) and stand under
+// Schema::eod, which has neither interval nor window.
 struct HistoricalRequest {
   Kind kind;
   Symbol root;

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +14,9 @@
 #include "betedge/core/job.hpp"
 #include "betedge/core/request.hpp"
 #include "betedge/core/retry.hpp"
+#include "betedge/engine/upstream_watch.hpp"
+#include "betedge/net/limiter.hpp"
+#include "betedge/ports/async.hpp"
 #include "betedge/ports/job_store.hpp"
 #include "betedge/ports/log.hpp"
 #include "betedge/ports/object_store.hpp"
@@ -25,13 +32,54 @@ struct Rejection {
   std::string message;
 };
 
+// The queue is full: the same request may be taken later.
+struct QueueFull {
+  std::string message;
+  std::chrono::milliseconds retry_after{0};
+};
+
+// Who brings data: its source, and how many calls at once its account allows. Both outlive the
+// service; the limit is the limiter's.
+struct Upstream {
+  std::string name;  // upstream_of() says which kinds are its
+  Source& source;
+  net::Limiter& limiter;
+};
+
+// How an upstream stands.
+struct UpstreamStatus {
+  std::string name;
+  std::string version;  // as Source::version
+  std::size_t slots = 0, slots_in_use = 0, calls_waiting = 0;
+  bool circuit_is_open = false;
+  std::optional<std::string> waiting_for;
+  UpstreamWatch::Counts calls;
+};
+
 struct EngineOptions {
-  std::size_t concurrency = 4;                               // upstream calls, and fetches, at once
   std::size_t memory_budget_bytes = std::size_t{512} << 20;  // of all that is in flight
   std::chrono::milliseconds lease{60'000};
   std::chrono::milliseconds stop_grace{10'000};  // for running fetches, before they are handed back
   RetryPolicy retry;
-  std::string owner = "local";  // who holds the leases
+  std::string owner = "local";           // who holds the leases
+  std::size_t items_per_job = 100'000;   // a larger request is refused
+  std::size_t queued_items = 1'000'000;  // of all jobs that have not ended; more are QueueFull
+};
+
+// What a request would do, without doing it.
+struct DryRun {
+  struct Item {
+    ObjectKey key;
+    DateRange covers;
+    std::size_t calls = 0;  // that it would take; none for one that is there
+    bool is_there = false;  // and fresh: it would be skipped
+  };
+  std::vector<Item> items;
+  std::vector<Date> not_yet_available;
+  std::uint64_t calls = 0;
+  // Of what is not there, from objects of its like that were published before; nullopt without any.
+  std::optional<double> bytes, seconds;
+  std::uint64_t like_objects = 0;  // how many that estimate is from
 };
 
 // The front door behind the endpoints (SEED.md): takes requests, runs them in the background, tells
@@ -46,7 +94,7 @@ class DataProcessingService {
     Runtime& runtime;
     JobStore& jobs;
     ObjectStore& lake;
-    Source& source;
+    std::vector<Upstream> upstreams;  // one for each kind that is to be served
     Log& log;
   };
   DataProcessingService(Ports ports, EngineOptions options);
@@ -55,22 +103,45 @@ class DataProcessingService {
   Task<Result<void>> start();
 
   // Plans the request and stores the job, durably; does not wait for any upstream call. The id is
-  // the caller's. `warnings` go into the job ("unknown member 'colour' ignored").
-  using SubmitFailure = std::variant<Rejection, Error>;
-  Task<std::expected<JobInfo, SubmitFailure>> process_request(HistoricalRequest request,
-                                                              JobId request_id,
-                                                              std::vector<std::string> warnings);
+  // the caller's, and is that of a job of before when this one joins it or is the same again
+  // (CreatedJob). `warnings` go into the job ("unknown member 'colour' ignored").
+  using SubmitFailure = std::variant<Rejection, QueueFull, Error>;
+  Task<std::expected<CreatedJob, SubmitFailure>> process_request(
+      Submission submission, JobId request_id, std::vector<std::string> warnings,
+      std::optional<IdempotencyKey> idempotency);
+
+  // Looks into the lake, and nothing else: no upstream is asked and nothing stored.
+  Task<std::expected<DryRun, SubmitFailure>> dry_run(Submission submission);
 
   // nullopt: no such job. Active jobs come from memory.
   Task<Result<std::optional<JobInfo>>> get_job_status(JobId job);
-  Task<Result<std::vector<JobInfo>>> list_jobs(std::optional<JobStatus> status,
-                                               std::optional<std::size_t> limit);
-  Task<Result<ItemPage>> list_items(JobId job, std::optional<ItemState> state,
-                                    std::uint32_t from_seq, std::size_t limit);
+  Task<Result<std::vector<JobInfo>>> list_jobs(JobFilter filter);
+  Task<Result<ItemPage>> list_items(JobId job, ItemFilter filter);
+  std::vector<const JobInfo*> active_jobs() const;
 
-  // Why nothing moves just now ("upstream unavailable since …: connection refused"), for jobs that
-  // have not ended; nullopt while things move.
-  std::optional<std::string> waiting_for() const;
+  // As JobStore's: not_found, conflict. A cancelled job's running fetches are asked to stop.
+  Task<Result<JobInfo>> cancel_job(JobId job);
+  Task<Result<JobInfo>> retry_job(JobId job);
+  Task<Result<void>> delete_job(JobId job);
+
+  // Why nothing of this job moves just now ("upstream unavailable since …: connection refused");
+  // nullopt while things move, and for a job that has ended.
+  std::optional<std::string> waiting_for(const JobInfo& job) const;
+  // Grows whenever waiting_for may have changed.
+  std::uint64_t circumstances() const;
+
+  // Called after each change of a job, with the job as it is now. One listener.
+  void on_change(std::function<void(const JobInfo&)> listener);
+  // Until the job changes (or may have), circumstances do, the time comes or stop is asked for.
+  Task<Woken> wait_for_change(JobId job, std::stop_token stop, std::optional<SteadyTime> until);
+  // Wakes all who wait, now and from now on at once: the server is about to stop.
+  void release_waiters();
+
+  std::vector<UpstreamStatus> upstreams() const;
+  // From now on, at least 1; running calls above it end first. Not kept over a restart. not_found.
+  Result<UpstreamStatus> set_concurrency(std::string_view upstream, std::size_t calls);
+
+  std::size_t memory_in_use_bytes() const;
 
   Task<void> close();
 

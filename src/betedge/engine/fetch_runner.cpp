@@ -13,6 +13,7 @@ namespace betedge::engine {
 
 // What one run of a fetch holds.
 struct FetchRunner::Work {
+  SteadyTime began;
   ClaimedFetch fetch;
   wire::FetchSpec spec;
   std::stop_token stop;
@@ -36,31 +37,27 @@ columnar::ObjectSpec object_spec(const wire::FetchSpec& spec) {
   request.dates = spec.item.covers;
   request.existing = Existing::keep;
   auto text = wire::to_json(request);
-  return {std::move(request), spec.item.key, spec.item.covers, "thetadata", std::move(text)};
+  return {std::move(request), spec.item.key, spec.item.covers,
+          std::string(upstream_of(spec.request.kind)), std::move(text)};
 }
 
 }  // namespace
 
 Task<Result<FetchOutcome>> FetchRunner::run(ClaimedFetch fetch, std::stop_token stop) {
   BETEDGE_CO_TRY(auto spec, wire::fetch_spec_from_json(fetch.spec_json));
-  if (spec.request.existing == Existing::keep) {
+  if (spec.request.existing != Existing::replace) {
     BETEDGE_CO_TRY(const auto found, co_await ports_.lake.stat(spec.item.key));
     if (found) {
       BETEDGE_CO_TRY(const auto recorded, co_await ports_.jobs.find_object(spec.item.key));
-      if (is_fresh(found, recorded, spec.item.covers)) {
+      if (is_fresh(spec.request.existing, found, recorded, spec.item.covers)) {
         FetchOutcome outcome;
         outcome.state = ItemState::skipped;
         co_return outcome;
       }
     }
   }
-  Work work{std::move(fetch),
-            std::move(spec),
-            std::move(stop),
-            MemoryBudget::Share(ports_.memory),
-            nullptr,
-            nullptr,
-            {}};
+  Work work{ports_.runtime.steady_now(),        std::move(fetch), std::move(spec), std::move(stop),
+            MemoryBudget::Share(ports_.memory), nullptr,          nullptr,         {}};
   co_return co_await download(work);
 }
 
@@ -112,10 +109,15 @@ Task<Result<FetchOutcome>> FetchRunner::download(Work& work) {
   outcome.bytes = summary->size_bytes;
   outcome.sha256 = summary->sha256;
   outcome.note = note_of(work);
-  outcome.object =
-      ObjectRecord{work.spec.item.key,       summary->size_bytes,        summary->rows,
-                   summary->sha256,          work.spec.item.covers.last, kSchemaVersion,
-                   ports_.runtime.wall_now()};
+  outcome.object = ObjectRecord{
+      work.spec.item.key,
+      summary->size_bytes,
+      summary->rows,
+      summary->sha256,
+      work.spec.item.covers.last,
+      kSchemaVersion,
+      ports_.runtime.wall_now(),
+      std::chrono::ceil<std::chrono::milliseconds>(ports_.runtime.steady_now() - work.began)};
   co_return outcome;
 }
 

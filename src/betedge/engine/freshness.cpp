@@ -4,10 +4,11 @@
 
 namespace betedge::engine {
 
-bool is_fresh(const std::optional<ObjectInfo>& found, const std::optional<ObjectRecord>& recorded,
-              DateRange covers) {
-  if (!found) return false;
-  if (!recorded) return new_york_date(found->modified_at) > covers.last;
+bool is_fresh(Existing existing, const std::optional<ObjectInfo>& found,
+              const std::optional<ObjectRecord>& recorded, DateRange covers) {
+  if (!found || existing == Existing::replace) return false;
+  if (!recorded)
+    return existing == Existing::keep && new_york_date(found->modified_at) > covers.last;
   return recorded->size_bytes == found->size_bytes && recorded->schema_version == kSchemaVersion &&
          recorded->covers_through >= covers.last;
 }

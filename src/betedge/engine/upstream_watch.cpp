@@ -18,11 +18,33 @@ std::optional<std::string> UpstreamWatch::waiting_for() const {
   return "upstream unavailable since " + to_iso_text(open_since_) + ": " + breaker_.reason();
 }
 
+UpstreamWatch::Counts UpstreamWatch::counts() const {
+  const auto now = std::chrono::floor<std::chrono::seconds>(runtime_.steady_now());
+  Counts counts{.calls = calls_, .failed = failed_};
+  std::uint64_t recent = 0;
+  for (const auto& bucket : recent_)
+    if (bucket.second > (now - kRateSpan).time_since_epoch().count()) recent += bucket.calls;
+  counts.per_second = static_cast<double>(recent) / static_cast<double>(kRateSpan.count());
+  return counts;
+}
+
+void UpstreamWatch::count(bool has_failed) {
+  ++calls_;
+  if (has_failed) ++failed_;
+  const auto second =
+      std::chrono::floor<std::chrono::seconds>(runtime_.steady_now()).time_since_epoch().count();
+  auto& bucket = recent_[static_cast<std::size_t>(second % kRateSpan.count())];
+  if (bucket.second != second) bucket = {second, 0};
+  ++bucket.calls;
+}
+
 void UpstreamWatch::succeeded() {
+  count(false);
   if (!is_open()) breaker_.succeeded();
 }
 
 void UpstreamWatch::failed(const Error& error) {
+  count(true);
   if (is_open()) return;  // calls that were under way when it opened; the probe decides now
   breaker_.failed(error, runtime_.steady_now());
   if (!is_open()) return;

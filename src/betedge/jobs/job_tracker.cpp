@@ -10,10 +10,6 @@ namespace betedge::jobs {
 
 namespace {
 
-bool has_ended(JobStatus status) {
-  return status == JobStatus::completed || status == JobStatus::failed;
-}
-
 std::unexpected<Error> refused(const JobId& job, std::string_view why) {
   return fail(ErrorCode::conflict, fmt::format("job {}: {}", job.text(), why));
 }
@@ -21,6 +17,9 @@ std::unexpected<Error> refused(const JobId& job, std::string_view why) {
 // The gate: may a job that looked like `before` look like `after`?
 Result<void> may_follow(const JobInfo& before, const JobInfo& after) {
   const auto& job = before.job_id;
+  if (after.retries > before.retries && has_ended(before.status) &&
+      after.total_items() == before.total_items())
+    return {};  // begun anew; how far it has come since is for the next change to compare
   if (has_ended(before.status))
     return refused(job, fmt::format("has {} already", to_text(before.status)));
   if (after.status != before.status && !may_become(before.status, after.status))
@@ -126,11 +125,27 @@ void JobTracker::keep(JobInfo info) {
   const bool ended = has_ended(info.status);
   const auto [entry, is_new] = jobs_.try_emplace(job, Entry{{}, ended_.end()});
   entry->second.info = std::move(info);
-  if (!ended || entry->second.place != ended_.end()) return;
-  entry->second.place = ended_.insert(ended_.end(), job);
+  auto& place = entry->second.place;
+  if (!ended && place != ended_.end()) ended_.erase(std::exchange(place, ended_.end()));
+  if (ended && place == ended_.end()) place = ended_.insert(ended_.end(), job);
+  if (listener_) listener_(entry->second.info);
   if (file_ == nullptr || ended_.size() <= ended_kept_) return;
   jobs_.erase(ended_.front());
   ended_.pop_front();
+}
+
+void JobTracker::forget(const JobId& job) {
+  const auto found = jobs_.find(job);
+  if (found == jobs_.end()) return;
+  if (found->second.place != ended_.end()) ended_.erase(found->second.place);
+  jobs_.erase(found);
+}
+
+std::vector<const JobInfo*> JobTracker::active() const {
+  std::vector<const JobInfo*> found;
+  for (const auto& [id, entry] : jobs_)
+    if (!has_ended(entry.info.status)) found.push_back(&entry.info);
+  return found;
 }
 
 const JobInfo* JobTracker::find(const JobId& job) const {
@@ -160,16 +175,16 @@ Task<Result<std::optional<JobInfo>>> JobTracker::get_job(JobId job) {
   co_return known == nullptr ? std::move(*stored) : *known;
 }
 
-Task<Result<std::vector<JobInfo>>> JobTracker::list_jobs(std::optional<JobStatus> status,
-                                                         std::optional<std::size_t> limit) {
-  if (file_ != nullptr) co_return co_await file_->list_jobs(status, limit);
+Task<Result<std::vector<JobInfo>>> JobTracker::list_jobs(JobFilter filter) {
+  if (file_ != nullptr) co_return co_await file_->list_jobs(std::move(filter));
   std::vector<JobInfo> jobs;
+  if (filter.label) co_return jobs;
   for (const auto& [id, entry] : jobs_)
-    if (!status || entry.info.status == *status) jobs.push_back(entry.info);
+    if (!filter.status || entry.info.status == *filter.status) jobs.push_back(entry.info);
   std::ranges::sort(jobs, [](const JobInfo& a, const JobInfo& b) {
     return std::tie(b.created_at, b.job_id) < std::tie(a.created_at, a.job_id);
   });
-  if (limit && jobs.size() > *limit) jobs.resize(*limit);
+  if (filter.limit && jobs.size() > *filter.limit) jobs.resize(*filter.limit);
   co_return jobs;
 }
 

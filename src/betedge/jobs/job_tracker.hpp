@@ -19,7 +19,8 @@ namespace betedge::jobs {
 //
 // Every change passes one gate, whoever brings it. Refused with `conflict`, and nothing changed: a
 // second job of one id, progress that is negative, falls or exceeds the total, a transition that
-// core::may_become does not allow, anything after a job has ended.
+// core::may_become does not allow, anything after a job has ended but the retry of its failed
+// items.
 //
 // With a file, jobs change by its transactions only: apply() takes what they return, and SEED.md's
 // own changes (create_job … mark_failed) are refused, since memory would then say what the file
@@ -42,6 +43,9 @@ class JobTracker {
   // Items not done count as failed. The error is what watchers are shown.
   Result<JobInfo> mark_failed(JobId job, std::string error, Timestamp now);
 
+  // Called after each change, with the job as it is now. One listener.
+  void on_change(std::function<void(const JobInfo&)> listener) { listener_ = std::move(listener); }
+
   // A job as one of the file's transactions left it. One that is older than what is known is passed
   // over: answers may overtake each other, a job's version never goes back.
   Result<void> apply(JobInfo stored);
@@ -49,14 +53,18 @@ class JobTracker {
   // Takes in all of the file's jobs that have not ended.
   Task<Result<void>> load();
 
+  // The file has deleted it: memory does not know it any more.
+  void forget(const JobId& job);
+
   // What memory holds; null when that is nothing. Until the next change.
   const JobInfo* find(const JobId& job) const;
 
   // nullopt: no such job. The file's errors.
   Task<Result<std::optional<JobInfo>>> get_job(JobId job);
-  // Newest first; all statuses when none is given; all jobs when there is no limit.
-  Task<Result<std::vector<JobInfo>>> list_jobs(std::optional<JobStatus> status,
-                                               std::optional<std::size_t> limit);
+  // Newest first. Labels are the file's to know: without one no job has any.
+  Task<Result<std::vector<JobInfo>>> list_jobs(JobFilter filter);
+  // Every job that memory holds and that has not ended, in the order of their ids.
+  std::vector<const JobInfo*> active() const;
 
  private:
   struct Entry {
@@ -72,6 +80,7 @@ class JobTracker {
   std::size_t ended_kept_;
   std::map<JobId, Entry> jobs_;
   std::list<JobId> ended_;  // the one looked at longest ago first
+  std::function<void(const JobInfo&)> listener_;
 };
 
 }  // namespace betedge::jobs

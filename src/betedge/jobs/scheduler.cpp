@@ -15,10 +15,6 @@ using namespace std::chrono_literals;
 // How long a store that is out is left alone: the whole server waits for it, so not for long.
 constexpr RetryPolicy kStoreRetry{.max_attempts = 1, .first_delay = 100ms, .longest_delay = 5s};
 
-bool has_ended(JobStatus status) {
-  return status == JobStatus::completed || status == JobStatus::failed;
-}
-
 std::string_view event_of(ItemState state) {
   switch (state) {
     case ItemState::succeeded: return "item_done";
@@ -40,7 +36,10 @@ Scheduler::Scheduler(Ports ports, SchedulerOptions options, RunFetch run_fetch)
       run_fetch_(std::move(run_fetch)),
       wake_(ports.runtime),
       ended_(ports.runtime),
-      tasks_(ports.runtime) {}
+      tasks_(ports.runtime) {
+  for (const auto& [upstream, fetches] : options_.concurrency)
+    lanes_[upstream].concurrency = std::max<std::size_t>(fetches, 1);
+}
 
 Task<Result<void>> Scheduler::start() {
   BETEDGE_CO_TRY_VOID(co_await ports_.tracker.load());
@@ -52,17 +51,46 @@ Task<Result<void>> Scheduler::start() {
   co_return Result<void>();
 }
 
-void Scheduler::pause(std::string reason) {
-  paused_for_ = std::move(reason);
+Task<Result<CreatedJob>> Scheduler::submit(NewJob job) {
+  BETEDGE_CO_TRY(auto created, co_await ports_.jobs.create_job(std::move(job)));
+  take_in(created.job);
+  wake_.notify_one();
+  co_return created;
 }
 
-void Scheduler::resume() {
-  paused_for_.reset();
+Task<Result<JobInfo>> Scheduler::cancel(JobId job) {
+  BETEDGE_CO_TRY(const auto changes, co_await ports_.jobs.cancel_job(job));
+  for (const auto& changed : changes.jobs) take_in(changed);
+  stop_fetches(changes.to_stop);
+  co_return changes.jobs.at(0);
+}
+
+Task<Result<JobInfo>> Scheduler::retry(JobId job) {
+  BETEDGE_CO_TRY(auto retried, co_await ports_.jobs.retry_job(job));
+  take_in(retried);
+  wake_.notify_one();
+  co_return retried;
+}
+
+void Scheduler::pause(std::string_view upstream, std::string reason) {
+  if (const auto lane = lanes_.find(upstream); lane != lanes_.end())
+    lane->second.paused_for = std::move(reason);
+}
+
+void Scheduler::resume(std::string_view upstream) {
+  if (const auto lane = lanes_.find(upstream); lane != lanes_.end())
+    lane->second.paused_for.reset();
   wake_.notify_one();
 }
 
-void Scheduler::set_concurrency(std::size_t fetches) {
-  options_.concurrency = std::max<std::size_t>(fetches, 1);
+std::optional<std::string> Scheduler::paused_for(std::string_view upstream) const {
+  const auto lane = lanes_.find(upstream);
+  return lane == lanes_.end() ? std::nullopt : lane->second.paused_for;
+}
+
+void Scheduler::set_concurrency(std::string_view upstream, std::size_t fetches) {
+  if (const auto lane = lanes_.find(upstream); lane != lanes_.end())
+    lane->second.concurrency = std::max<std::size_t>(fetches, 1);
   wake_.notify_one();
 }
 
@@ -84,32 +112,51 @@ Task<void> Scheduler::claim_and_start() {
   const auto stop = no_more_claims_.get_token();
   int failures = 0;
   while (!stop.stop_requested()) {
-    std::optional<SteadyTime> until;
-    const auto slots = std::max<std::size_t>(options_.concurrency, 1);
-    if (!paused_for_ && running_.size() < slots) {
-      auto claims =
-          co_await ports_.jobs.claim(slots - running_.size(), options_.owner, options_.lease);
-      if (!claims) {
-        store_failed(claims.error());
-        co_await sleep_for(ports_.runtime, backoff(++failures), stop);
-        continue;
+    std::optional<std::chrono::milliseconds> next_ready_in;
+    bool store_is_out = false;
+    for (const auto& [upstream, lane] : lanes_) {
+      auto name = upstream;
+      const auto filled = co_await fill(std::move(name), stop);
+      if (!filled) {
+        store_failed(filled.error());
+        store_is_out = true;
+        break;
       }
-      failures = 0;
-      store_answered();
-      for (const auto& job : claims->changed_jobs) take_in(job);
-      for (auto& claim : claims->fetches) {
-        if (stop.stop_requested()) {
-          Verdict back{.kind = Verdict::Kind::put_back, .event = "item_handed_back"};
-          co_await write_down(std::move(claim), std::move(back));
-        } else {
-          running_.push_back({std::move(claim), {}});
-          tasks_.spawn(run_one(std::prev(running_.end())));
-        }
-      }
-      if (claims->next_ready_in) until = ports_.runtime.steady_now() + *claims->next_ready_in;
+      if (*filled && (!next_ready_in || **filled < *next_ready_in)) next_ready_in = *filled;
     }
+    if (store_is_out) {
+      co_await sleep_for(ports_.runtime, backoff(++failures), stop);
+      continue;
+    }
+    failures = 0;
+    std::optional<SteadyTime> until;
+    if (next_ready_in) until = ports_.runtime.steady_now() + *next_ready_in;
     co_await wake_.wait(stop, until);
   }
+}
+
+// Claims into the lane's free slots. Answers when the next fetch that waits for its time is ready.
+Task<Result<std::optional<std::chrono::milliseconds>>> Scheduler::fill(std::string upstream,
+                                                                       std::stop_token stop) {
+  auto& lane = lanes_.at(upstream);
+  if (lane.paused_for || lane.running >= lane.concurrency || stop.stop_requested())
+    co_return std::nullopt;
+  BETEDGE_CO_TRY(auto claims, co_await ports_.jobs.claim(upstream, lane.concurrency - lane.running,
+                                                         options_.owner, options_.lease));
+  store_answered();
+  for (const auto& job : claims.changed_jobs) take_in(job);
+  for (auto& claim : claims.fetches) {
+    if (stop.stop_requested()) {
+      Verdict back{.kind = Verdict::Kind::put_back, .event = "item_handed_back"};
+      co_await write_down(std::move(claim), std::move(back));
+    } else {
+      claim.upstream = upstream;
+      lane.running += 1;
+      running_.push_back({std::move(claim), {}});
+      tasks_.spawn(run_one(std::prev(running_.end())));
+    }
+  }
+  co_return claims.next_ready_in;
 }
 
 // Our own leases first, then those that nobody renews: after a long standstill of this process its
@@ -152,7 +199,7 @@ Task<void> Scheduler::run_one(std::list<Running>::iterator running) {
     auto run = run_fetch_(running->claim, running->stop.get_token());
     const auto result = co_await std::move(run);
     if (!result && result.error().code == ErrorCode::fenced) lose(*running, result.error().message);
-    verdict = judge(running->claim, result);
+    verdict = judge(*running, result);
   } catch (const std::exception& error) {
     thrown = error.what();
   } catch (...) {
@@ -167,22 +214,25 @@ Task<void> Scheduler::run_one(std::list<Running>::iterator running) {
     auto claim = running->claim;
     co_await write_down(std::move(claim), *std::move(verdict));
   }
+  lanes_.at(running->claim.upstream).running -= 1;
   running_.erase(running);
   wake_.notify_one();
   ended_.notify_all();
 }
 
-Scheduler::Verdict Scheduler::judge(const ClaimedFetch& claim, const FetchResult& result) {
+Scheduler::Verdict Scheduler::judge(const Running& running, const FetchResult& result) {
+  const auto& claim = running.claim;
   if (result) {
     waits_.erase(claim.fetch);
     return {.kind = Verdict::Kind::complete, .event = event_of(result->state), .outcome = *result};
   }
-  auto verdict = judge_failure(claim, result.error());
+  auto verdict = judge_failure(running, result.error());
   if (verdict.event != "item_waits") waits_.erase(claim.fetch);
   return verdict;
 }
 
-Scheduler::Verdict Scheduler::judge_failure(const ClaimedFetch& claim, const Error& error) {
+Scheduler::Verdict Scheduler::judge_failure(const Running& running, const Error& error) {
+  const auto& claim = running.claim;
   const auto item_failed = [&error] {
     Verdict verdict{.kind = Verdict::Kind::complete, .event = "item_failed"};
     verdict.outcome.state = ItemState::failed;
@@ -190,6 +240,10 @@ Scheduler::Verdict Scheduler::judge_failure(const ClaimedFetch& claim, const Err
     return verdict;
   };
   Verdict again{.kind = Verdict::Kind::put_back, .event = "item_retry", .error = error.message};
+  if (running.cancelled && error.code == ErrorCode::cancelled) {
+    again.event = "item_cancelled";
+    return again;
+  }
   const auto next = after_failure(error.code);
   const bool may_go_better = next == AfterFailure::try_again || next == AfterFailure::wait;
   if (handing_back_ && may_go_better) {
@@ -207,7 +261,7 @@ Scheduler::Verdict Scheduler::judge_failure(const ClaimedFetch& claim, const Err
     }
     case AfterFailure::wait: {
       again.event = "item_waits";
-      if (paused_for_ && error.code == ErrorCode::upstream_unavailable) return again;
+      if (paused_for(claim.upstream) && error.code == ErrorCode::upstream_unavailable) return again;
       auto& waiting = waits_[claim.fetch];
       waiting.job = claim.job_id;
       const auto delay =
@@ -217,28 +271,27 @@ Scheduler::Verdict Scheduler::judge_failure(const ClaimedFetch& claim, const Err
     }
     case AfterFailure::give_up: return item_failed();
     case AfterFailure::fail_job:
-      return {.kind = Verdict::Kind::fail_job, .event = "item_failed", .error = error.message};
+      return {.kind = Verdict::Kind::fail_jobs, .event = "item_failed", .error = error.message};
   }
   std::unreachable();
 }
 
 Task<void> Scheduler::write_down(ClaimedFetch claim, Verdict verdict) {
-  const auto job = co_await settle(claim, verdict);
-  if (job) {
+  const auto changes = co_await settle(claim, verdict);
+  if (changes) {
     log_verdict(claim, verdict);
-    take_in(*job);
-    if (verdict.kind == Verdict::Kind::fail_job)
-      for (auto& running : running_)
-        if (running.claim.job_id == claim.job_id && running.claim.fetch != claim.fetch)
-          lose(running, "its job has failed");
+    for (const auto& job : changes->jobs) take_in(job);
+    for (auto& running : running_)
+      if (std::ranges::find(changes->to_stop, running.claim.fetch) != changes->to_stop.end())
+        lose(running, "its job has failed");
     co_return;
   }
-  const bool store_is_out = job.error().code == ErrorCode::store_unavailable;
+  const bool store_is_out = changes.error().code == ErrorCode::store_unavailable;
   ports_.log.event(Level::warning, store_is_out ? "item_not_recorded" : "lease_lost",
                    {{"job", claim.job_id.text()},
                     {"item", claim.key.text()},
                     {"attempt", std::to_string(claim.attempts_made + 1)},
-                    {"error", job.error().message}});
+                    {"error", changes.error().message}});
   if (store_is_out) co_return;
   // Somebody else ended it, or we did and the answer was lost: see what became of the job.
   const auto now = co_await ports_.jobs.get_job(claim.job_id);
@@ -247,20 +300,26 @@ Task<void> Scheduler::write_down(ClaimedFetch claim, Verdict verdict) {
 
 // Insists until the store answers, or there is no time left: what is not written down then is taken
 // back at the next start.
-Task<Result<JobInfo>> Scheduler::settle(ClaimedFetch claim, Verdict verdict) {
+Task<Result<Changes>> Scheduler::settle(ClaimedFetch claim, Verdict verdict) {
   for (int failures = 1;; ++failures) {
-    Result<JobInfo> answer = fail(ErrorCode::internal, "");
+    Result<Changes> answer = Changes{};
+    Result<std::vector<JobInfo>> jobs;
     switch (verdict.kind) {
       case Verdict::Kind::complete:
-        answer = co_await ports_.jobs.complete(claim.fetch, claim.fence, verdict.outcome);
+        jobs = co_await ports_.jobs.complete(claim.fetch, claim.fence, verdict.outcome);
         break;
       case Verdict::Kind::put_back:
-        answer = co_await ports_.jobs.put_back(claim.fetch, claim.fence, verdict.delay,
-                                               verdict.counts_attempt, verdict.error);
+        jobs = co_await ports_.jobs.put_back(claim.fetch, claim.fence, verdict.delay,
+                                             verdict.counts_attempt, verdict.error);
         break;
-      case Verdict::Kind::fail_job:
-        answer = co_await ports_.jobs.fail_job(claim.job_id, verdict.error);
+      case Verdict::Kind::fail_jobs:
+        answer = co_await ports_.jobs.fail_jobs(claim.fetch, claim.fence, verdict.error);
         break;
+    }
+    if (!jobs) {
+      answer = std::unexpected(std::move(jobs).error());
+    } else if (answer && answer->jobs.empty()) {
+      answer->jobs = *std::move(jobs);
     }
     if (answer || answer.error().code != ErrorCode::store_unavailable) {
       store_answered();
@@ -283,20 +342,36 @@ void Scheduler::take_in(const JobInfo& job) {
   if (before == JobStatus::pending && job.status == JobStatus::running)
     ports_.log.event(Level::info, "job_started",
                      {{"job", job.job_id.text()}, {"items", std::to_string(job.total_items())}});
+  if (has_ended(before) && !has_ended(job.status))
+    ports_.log.event(Level::info, "job_retried",
+                     {{"job", job.job_id.text()},
+                      {"items", std::to_string(job.items.pending + job.items.running)}});
   if (has_ended(before) || !has_ended(job.status)) return;
   std::erase_if(waits_, [&job](const auto& entry) { return entry.second.job == job.job_id; });
-  const bool completed = job.status == JobStatus::completed;
-  ports_.log.event(completed ? Level::info : Level::error,
-                   completed ? "job_completed" : "job_failed",
+  const bool has_failed = job.state() == JobState::failed;
+  std::string_view event = has_failed ? "job_failed" : "job_completed";
+  if (job.state() == JobState::cancelled) event = "job_cancelled";
+  ports_.log.event(has_failed ? Level::error : Level::info, event,
                    {{"job", job.job_id.text()},
                     {"items", std::to_string(job.total_items())},
                     {"succeeded", std::to_string(job.items.succeeded)},
                     {"skipped", std::to_string(job.items.skipped)},
                     {"no_data", std::to_string(job.items.no_data)},
                     {"failed", std::to_string(job.items.failed)},
+                    {"cancelled", std::to_string(job.items.cancelled)},
                     {"rows", std::to_string(job.rows)},
                     {"bytes", std::to_string(job.bytes)},
                     {"error", job.error_message.value_or("")}});
+}
+
+void Scheduler::stop_fetches(const std::vector<FetchId>& fetches) {
+  std::vector<std::stop_source> asked;  // a fetch may end, and leave the list, while being asked
+  for (auto& running : running_) {
+    if (std::ranges::find(fetches, running.claim.fetch) == fetches.end()) continue;
+    running.cancelled = true;
+    asked.push_back(running.stop);
+  }
+  for (auto& fetch : asked) fetch.request_stop();
 }
 
 void Scheduler::lose(Running& running, std::string_view why) {
@@ -322,7 +397,7 @@ void Scheduler::log_verdict(const ClaimedFetch& claim, const Verdict& verdict) {
                       {"delay_ms", std::to_string(verdict.delay.count())},
                       {"error", verdict.error}});
   } else if (verdict.event == "item_failed") {
-    const bool whole_job = verdict.kind == Verdict::Kind::fail_job;
+    const bool whole_job = verdict.kind == Verdict::Kind::fail_jobs;
     ports_.log.event(Level::error, verdict.event,
                      {{"job", job},
                       {"item", item},
@@ -341,12 +416,14 @@ void Scheduler::log_verdict(const ClaimedFetch& claim, const Verdict& verdict) {
 void Scheduler::store_failed(const Error& error) {
   if (store_trouble_) return;
   store_trouble_ = error.message;
+  ++store_changes_;
   ports_.log.event(Level::error, "store_unavailable", {{"error", error.message}});
 }
 
 void Scheduler::store_answered() {
   if (!store_trouble_) return;
   store_trouble_.reset();
+  ++store_changes_;
   ports_.log.event(Level::info, "store_back", {});
 }
 

@@ -2,12 +2,14 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <list>
 #include <map>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "betedge/core/retry.hpp"
@@ -24,7 +26,8 @@ using FetchResult = Result<FetchOutcome>;
 using RunFetch = std::function<Task<FetchResult>(ClaimedFetch, std::stop_token)>;
 
 struct SchedulerOptions {
-  std::size_t concurrency = 4;  // fetches at once; at least 1
+  // Fetches at once, at least 1, of each upstream that is served at all.
+  std::map<std::string, std::size_t> concurrency{{"thetadata", 4}};
   std::chrono::milliseconds lease{60'000};
   RetryPolicy retry;
   std::string owner = "local";  // who holds the leases
@@ -33,11 +36,11 @@ struct SchedulerOptions {
   int max_crashes = 20;
 };
 
-// Claims fetches while there are free slots, runs each in a task of its own, and writes down how it
-// ended: item ended, again later (core/retry.hpp), or job failed. Keeps the tracker informed and
-// the log: job_started, item_done, item_skipped, item_no_data, item_failed, item_retry, item_waits,
-// item_handed_back, item_not_recorded, lease_lost, job_completed, job_failed, store_unavailable,
-// store_back.
+// Claims fetches while their upstream has free slots, runs each in a task of its own, and writes
+// down how it ended: item ended, again later (core/retry.hpp), or job failed. Keeps the tracker
+// informed and the log: job_started, item_done, item_skipped, item_no_data, item_failed,
+// item_retry, item_waits, item_handed_back, item_cancelled, item_not_recorded, lease_lost,
+// job_completed, job_failed, job_cancelled, job_retried, store_unavailable, store_back.
 //
 // A store that is out is tried again at growing distances, up to 5 s, and results wait for it. Loop
 // thread only. Everything given to it outlives it; stop() before dropping it.
@@ -56,20 +59,30 @@ class Scheduler {
   // again.
   Task<Result<void>> start();
 
-  // There may be something to claim: a job is new.
-  void wake() { wake_.notify_one(); }
+  // Makes the job and begins to work on it; the tracker knows it when this answers.
+  Task<Result<CreatedJob>> submit(NewJob job);
+  // The job asked to stop: its running fetches are, unless another job needs them. Answers at once
+  // with the job as it is then.
+  Task<Result<JobInfo>> cancel(JobId job);
+  // Its failed items begin anew. conflict, not_found as the store.
+  Task<Result<JobInfo>> retry(JobId job);
 
-  // Claims nothing more until resume(); what runs goes on. A fetch that comes back meanwhile
-  // because its upstream is gone is put back at once, without an attempt, and waits for resume().
-  void pause(std::string reason);
-  void resume();
-  const std::optional<std::string>& paused_for() const { return paused_for_; }
+  // Claims nothing more of this upstream until resume(); what runs goes on. A fetch that comes back
+  // meanwhile because its upstream is gone is put back at once, without an attempt, and waits for
+  // resume().
+  void pause(std::string_view upstream, std::string reason);
+  void resume(std::string_view upstream);
+  // nullopt while the upstream is served.
+  std::optional<std::string> paused_for(std::string_view upstream) const;
 
   // Why the store cannot be used just now; nullopt while it can.
   const std::optional<std::string>& store_trouble() const { return store_trouble_; }
 
+  // Grows with every change of store_trouble().
+  std::uint64_t store_changes() const { return store_changes_; }
+
   // At least 1. Fewer than are running: those end first.
-  void set_concurrency(std::size_t fetches);
+  void set_concurrency(std::string_view upstream, std::size_t fetches);
   std::size_t running() const { return running_.size(); }
 
   // No new claims from this moment. Running fetches have `grace` to end; then they are asked to
@@ -82,27 +95,37 @@ class Scheduler {
   struct Running {
     ClaimedFetch claim;
     std::stop_source stop;
-    bool lost = false;  // no longer ours: nothing to write down
+    bool lost = false;       // no longer ours: nothing to write down
+    bool cancelled = false;  // nobody needs it any more
   };
   // How a fetch ended, and so what is to be written down: one call of the store.
   struct Verdict {
-    enum class Kind : std::uint8_t { complete, put_back, fail_job };
+    enum class Kind : std::uint8_t { complete, put_back, fail_jobs };
     Kind kind = Kind::complete;
     std::string_view event;
     FetchOutcome outcome{};             // to complete
     std::chrono::milliseconds delay{};  // to put back
     bool counts_attempt = false;
-    std::string error{};  // to put back, to fail the job
+    std::string error{};  // to put back, to fail the jobs
+  };
+  struct Lane {
+    std::size_t concurrency = 1;
+    std::size_t running = 0;
+    std::optional<std::string> paused_for;
   };
 
   Task<void> claim_and_start();
   Task<void> keep_leases();
   Task<void> run_one(std::list<Running>::iterator running);
   Task<void> write_down(ClaimedFetch claim, Verdict verdict);
-  Task<Result<JobInfo>> settle(ClaimedFetch claim, Verdict verdict);
+  Task<Result<Changes>> settle(ClaimedFetch claim, Verdict verdict);
+  // What the lane may still run; the store's error when it was out.
+  Task<Result<std::optional<std::chrono::milliseconds>>> fill(std::string upstream,
+                                                              std::stop_token stop);
 
-  Verdict judge(const ClaimedFetch& claim, const FetchResult& result);
-  Verdict judge_failure(const ClaimedFetch& claim, const Error& error);
+  Verdict judge(const Running& running, const FetchResult& result);
+  Verdict judge_failure(const Running& running, const Error& error);
+  void stop_fetches(const std::vector<FetchId>& fetches);
   void take_in(const JobInfo& job);
   void lose(Running& running, std::string_view why);
   void log_verdict(const ClaimedFetch& claim, const Verdict& verdict);
@@ -120,8 +143,9 @@ class Scheduler {
     int in_a_row = 0;
   };
   std::map<FetchId, Waiting> waits_;  // of fetches that wait without an attempt
-  std::optional<std::string> paused_for_;
+  std::map<std::string, Lane, std::less<>> lanes_;
   std::optional<std::string> store_trouble_;
+  std::uint64_t store_changes_ = 0;
   std::stop_source no_more_claims_;
   bool handing_back_ = false;
   Notify wake_;

@@ -12,14 +12,17 @@ namespace {
 // "bted" in the file's header: how we know a database for ours.
 constexpr std::int64_t kApplicationId = 0x62746564;
 
-// Numbers stand for core's enums, in their order: item.state 0 pending, 1 running, 5 failed;
-// job.status 0 pending, 1 running. Times are microseconds since 1970.
+// Numbers stand for core's enums, in their order: item.state 0 pending, 1 running, 5 failed,
+// 6 cancelled; job.status 0 pending, 1 running; fetch.state 0 pending, 1 running, 2 ended. Times
+// are microseconds since 1970.
 //
-// item.run_at is NULL while nothing but its turn keeps a pending fetch back; one that waits for its
-// time has it in run_at, and is not counted in job.ready. So claiming looks at two short indexes,
-// however long the job or the list of old jobs is. Fetch ids are never used twice: an old fence
-// must not fit a new fetch.
-constexpr std::array<std::string_view, 1> kSteps = {R"sql(
+// An item is ready while its fetch is pending and waits for nothing but its turn; a fetch that
+// waits for its time has it in run_at, and its items are not counted in job.ready. So claiming
+// looks at two short indexes, however long the job or the list of old jobs is. Fetch ids are never
+// used twice: an old fence must not fit a new fetch.
+//
+// A step that has once been released is never changed; what comes later is a step of its own.
+constexpr std::array<std::string_view, 2> kSteps = {R"sql(
 CREATE TABLE job (
   id INTEGER PRIMARY KEY,
   job_id TEXT NOT NULL UNIQUE,
@@ -86,6 +89,78 @@ CREATE TABLE object (
   schema_version INTEGER NOT NULL,
   written_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+)sql",
+                                                    R"sql(
+-- What is claimed, leased and fenced becomes a table of its own, so that several jobs can wait for
+-- one fetch.
+CREATE TABLE fetch (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  object_key TEXT NOT NULL,
+  label TEXT NOT NULL,
+  spec TEXT NOT NULL,
+  state INTEGER NOT NULL DEFAULT 0,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  crashes INTEGER NOT NULL DEFAULT 0,
+  fence INTEGER NOT NULL DEFAULT 0,
+  run_at INTEGER,
+  lease_until INTEGER,
+  lease_owner TEXT,
+  rows INTEGER NOT NULL DEFAULT 0,
+  bytes INTEGER NOT NULL DEFAULT 0,
+  sha256 TEXT NOT NULL DEFAULT '',
+  error TEXT NOT NULL DEFAULT '',
+  note TEXT NOT NULL DEFAULT '',
+  CHECK ((state = 1) = (lease_until IS NOT NULL)),
+  CHECK (state = 0 OR run_at IS NULL)
+) STRICT;
+INSERT INTO fetch SELECT fetch, object_key, label, spec, min(state, 2), attempts, crashes, fence,
+  run_at, lease_until, lease_owner, rows, bytes, sha256, error, note FROM item;
+CREATE INDEX fetch_active ON fetch (object_key) WHERE state < 2;
+CREATE INDEX fetch_waiting ON fetch (run_at) WHERE state = 0 AND run_at IS NOT NULL;
+CREATE INDEX fetch_leased ON fetch (lease_until) WHERE state = 1;
+
+ALTER TABLE item RENAME TO item_1;
+CREATE TABLE item (
+  job INTEGER NOT NULL REFERENCES job (id) ON DELETE CASCADE,
+  seq INTEGER NOT NULL,
+  fetch INTEGER NOT NULL REFERENCES fetch (id),
+  state INTEGER NOT NULL DEFAULT 0,
+  ready INTEGER NOT NULL DEFAULT 0,
+  ended_version INTEGER NOT NULL DEFAULT 0,
+  error TEXT,  -- where it is not its fetch's: the job's as a whole
+  PRIMARY KEY (job, seq),
+  CHECK (ready = 0 OR state = 0)
+) STRICT, WITHOUT ROWID;
+INSERT INTO item SELECT i.job, i.seq, i.fetch, i.state, i.state = 0 AND i.run_at IS NULL,
+  CASE WHEN i.state > 1 THEN j.version ELSE 0 END, NULL FROM item_1 i JOIN job j ON j.id = i.job;
+DROP TABLE item_1;
+CREATE INDEX item_ready ON item (job, seq) WHERE ready = 1;
+CREATE INDEX item_of_fetch ON item (fetch);
+CREATE INDEX item_failed ON item (job, seq) WHERE state = 5;
+
+ALTER TABLE job ADD COLUMN upstream TEXT NOT NULL DEFAULT 'thetadata';
+ALTER TABLE job ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE job ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE job ADD COLUMN equal_to TEXT NOT NULL DEFAULT '';
+ALTER TABLE job ADD COLUMN cancel_requested INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE job ADD COLUMN retries INTEGER NOT NULL DEFAULT 0;
+DROP INDEX job_to_serve;
+CREATE INDEX job_to_serve ON job (upstream, priority DESC, running, last_served, id)
+  WHERE ready > 0;
+CREATE INDEX job_equal ON job (equal_to) WHERE status < 2 AND equal_to <> '';
+
+CREATE TABLE idempotency (
+  principal TEXT NOT NULL,
+  key TEXT NOT NULL,
+  fingerprint TEXT NOT NULL,
+  job INTEGER NOT NULL REFERENCES job (id) ON DELETE CASCADE,
+  expires_at INTEGER NOT NULL,
+  PRIMARY KEY (principal, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_expiry ON idempotency (expires_at);
+CREATE INDEX idempotency_of_job ON idempotency (job);
+
+ALTER TABLE object ADD COLUMN took_ms INTEGER NOT NULL DEFAULT 0;
 )sql"};
 
 std::int64_t number(Connection& connection, std::string_view sql) {

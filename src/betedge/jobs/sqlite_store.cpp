@@ -109,14 +109,16 @@ class SqliteStore final : public JobStore {
         opened_wall_(runtime.wall_now()),
         opened_steady_(runtime.steady_now()) {}
 
-  Task<Result<JobInfo>> create_job(NewJob job) override {
-    auto work = [&job](Transactions& t, Moment) { return t.create_job(job); };
+  Task<Result<CreatedJob>> create_job(NewJob job) override {
+    auto work = [&](Transactions& t, Moment now) { return t.create_job(job, now); };
     Call call(*this, work);
     co_return co_await call;
   }
-  Task<Result<Claims>> claim(std::size_t max, std::string owner,
+  Task<Result<Claims>> claim(std::string upstream, std::size_t max, std::string owner,
                              std::chrono::milliseconds lease) override {
-    auto work = [&](Transactions& t, Moment now) { return t.claim(max, owner, lease, now); };
+    auto work = [&](Transactions& t, Moment now) {
+      return t.claim(upstream, max, owner, lease, now);
+    };
     Call call(*this, work);
     co_return co_await call;
   }
@@ -126,23 +128,23 @@ class SqliteStore final : public JobStore {
     Call call(*this, work);
     co_return co_await call;
   }
-  Task<Result<JobInfo>> complete(FetchId fetch, std::uint64_t fence,
-                                 FetchOutcome outcome) override {
+  Task<Result<std::vector<JobInfo>>> complete(FetchId fetch, std::uint64_t fence,
+                                              FetchOutcome outcome) override {
     auto work = [&](Transactions& t, Moment now) { return t.complete(fetch, fence, outcome, now); };
     Call call(*this, work);
     co_return co_await call;
   }
-  Task<Result<JobInfo>> put_back(FetchId fetch, std::uint64_t fence,
-                                 std::chrono::milliseconds delay, bool counts_attempt,
-                                 std::string error) override {
+  Task<Result<std::vector<JobInfo>>> put_back(FetchId fetch, std::uint64_t fence,
+                                              std::chrono::milliseconds delay, bool counts_attempt,
+                                              std::string error) override {
     auto work = [&](Transactions& t, Moment now) {
       return t.put_back(fetch, fence, delay, counts_attempt, error, now);
     };
     Call call(*this, work);
     co_return co_await call;
   }
-  Task<Result<JobInfo>> fail_job(JobId job, std::string error) override {
-    auto work = [&](Transactions& t, Moment now) { return t.fail_job(job, error, now); };
+  Task<Result<Changes>> fail_jobs(FetchId fetch, std::uint64_t fence, std::string error) override {
+    auto work = [&](Transactions& t, Moment now) { return t.fail_jobs(fetch, fence, error, now); };
     Call call(*this, work);
     co_return co_await call;
   }
@@ -151,25 +153,43 @@ class SqliteStore final : public JobStore {
     Call call(*this, work);
     co_return co_await call;
   }
+  Task<Result<Changes>> cancel_job(JobId job) override {
+    auto work = [&](Transactions& t, Moment now) { return t.cancel_job(job, now); };
+    Call call(*this, work);
+    co_return co_await call;
+  }
+  Task<Result<JobInfo>> retry_job(JobId job) override {
+    auto work = [&](Transactions& t, Moment now) { return t.retry_job(job, now); };
+    Call call(*this, work);
+    co_return co_await call;
+  }
+  Task<Result<void>> delete_job(JobId job) override {
+    auto work = [&](Transactions& t, Moment) { return t.delete_job(job); };
+    Call call(*this, work);
+    co_return co_await call;
+  }
   Task<Result<std::optional<JobInfo>>> get_job(JobId job) override {
     auto work = [&](Transactions& t, Moment) { return t.get_job(job); };
     Call call(*this, work);
     co_return co_await call;
   }
-  Task<Result<std::vector<JobInfo>>> list_jobs(std::optional<JobStatus> status,
-                                               std::optional<std::size_t> limit) override {
-    auto work = [&](Transactions& t, Moment) { return t.list_jobs(status, limit); };
+  Task<Result<std::vector<JobInfo>>> list_jobs(JobFilter filter) override {
+    auto work = [&](Transactions& t, Moment) { return t.list_jobs(filter); };
     Call call(*this, work);
     co_return co_await call;
   }
   Task<Result<std::vector<JobInfo>>> active_jobs() override {
-    auto work = [](Transactions& t, Moment) { return t.active_jobs(); };
+    auto work = [&](Transactions& t, Moment) { return t.active_jobs(); };
     Call call(*this, work);
     co_return co_await call;
   }
-  Task<Result<ItemPage>> list_items(JobId job, std::optional<ItemState> state,
-                                    std::uint32_t from_seq, std::size_t limit) override {
-    auto work = [&](Transactions& t, Moment) { return t.list_items(job, state, from_seq, limit); };
+  Task<Result<ItemPage>> list_items(JobId job, ItemFilter filter) override {
+    auto work = [&](Transactions& t, Moment) { return t.list_items(job, filter); };
+    Call call(*this, work);
+    co_return co_await call;
+  }
+  Task<Result<Experience>> experience(std::string key_prefix) override {
+    auto work = [&](Transactions& t, Moment) { return t.experience(key_prefix); };
     Call call(*this, work);
     co_return co_await call;
   }

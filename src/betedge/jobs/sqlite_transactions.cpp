@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <utility>
 
 namespace betedge::jobs::sqlite {
@@ -17,7 +19,8 @@ using nlohmann::json;
 #define BETEDGE_JOB_COLUMNS                                                                 \
   "id, ready, last_served, job_id, status, pending, running, succeeded, skipped, no_data, " \
   "failed, cancelled, rows, bytes, error_message, created_at, updated_at, started_at, "     \
-  "finished_at, version, request_json, warnings, not_yet_available "
+  "finished_at, version, request_json, warnings, not_yet_available, upstream, "             \
+  "cancel_requested, retries "
 
 template <class Enum>
 std::int64_t number(Enum value) {
@@ -26,6 +29,10 @@ std::int64_t number(Enum value) {
 
 std::string warnings_text(const std::vector<std::string>& warnings) {
   return json(warnings).dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::string labels_text(const std::map<std::string, std::string>& labels) {
+  return json(labels).dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 std::string dates_text(const std::vector<Date>& dates) {
@@ -89,6 +96,9 @@ Transactions::Row Transactions::read_row(Query& query) {
   info.request_json = query.text(column++);
   info.warnings = json::parse(query.text(column++)).get<std::vector<std::string>>();
   info.not_yet_available = read_dates(query.text(column++));
+  info.upstream = query.text(column++);
+  info.cancel_requested = query.integer(column++) != 0;
+  info.retries = query.as<std::uint32_t>(column++);
   return row;
 }
 
@@ -120,23 +130,39 @@ void Transactions::save(Row& row, Moment now) {
     info.error_message = ended_message(
         info.job_id, info.items, info.items.failed == 0 ? std::string() : first_failure(row.id));
   }
-  if (info.status == JobStatus::completed || info.status == JobStatus::failed)
-    info.finished_at = info.updated_at;
+  if (has_ended(info.status)) info.finished_at = info.updated_at;
   db_.query(
          "UPDATE job SET ready = ?, last_served = ?, status = ?, pending = ?, running = ?, "
          "succeeded = ?, skipped = ?, no_data = ?, failed = ?, cancelled = ?, rows = ?, bytes = ?, "
-         "error_message = ?, updated_at = ?, started_at = ?, finished_at = ?, version = ? "
-         "WHERE id = ?",
+         "error_message = ?, updated_at = ?, started_at = ?, finished_at = ?, version = ?, "
+         "cancel_requested = ?, retries = ? WHERE id = ?",
          row.ready, row.last_served, number(info.status), info.items.pending, info.items.running,
          info.items.succeeded, info.items.skipped, info.items.no_data, info.items.failed,
          info.items.cancelled, info.rows, info.bytes, info.error_message, info.updated_at,
-         info.started_at, info.finished_at, info.version, row.id)
+         info.started_at, info.finished_at, info.version, info.cancel_requested, info.retries,
+         row.id)
       .run();
+}
+
+Transactions::Row& Transactions::row_in(Rows& rows, std::int64_t id) {
+  const auto found = rows.find(id);
+  return found != rows.end() ? found->second : rows.emplace(id, row_of(id)).first->second;
+}
+
+std::vector<JobInfo> Transactions::save_all(Rows rows, Moment now) {
+  std::vector<JobInfo> jobs;
+  for (auto& [id, row] : rows) {
+    save(row, now);
+    jobs.push_back(std::move(row.info));
+  }
+  return jobs;
 }
 
 std::string Transactions::first_failure(std::int64_t job) {
   auto query = db_.query(
-      "SELECT label, error FROM item WHERE job = ? AND state = 5 ORDER BY seq LIMIT 1", job);
+      "SELECT f.label, coalesce(i.error, f.error) FROM item i JOIN fetch f ON f.id = i.fetch "
+      "WHERE i.job = ? AND i.state = 5 ORDER BY i.seq LIMIT 1",
+      job);
   if (!query.next()) throw Failure(fmt::format("job {} counts a failure that no item has", job));
   const auto label = query.text(0);
   return label.empty() ? query.text(1) : fmt::format("{}: {}", label, query.text(1));
@@ -145,16 +171,77 @@ std::string Transactions::first_failure(std::int64_t job) {
 // --- What changes
 // -----------------------------------------------------------------------------------
 
-Result<JobInfo> Transactions::create_job(const NewJob& job) {
+// The answer to a submission that is not to make a job.
+std::optional<CreatedJob> Transactions::known_submission(const NewJob& job, Moment now) {
+  using How = CreatedJob::How;
+  if (job.idempotency) {
+    const auto& promised = *job.idempotency;
+    db_.query("DELETE FROM idempotency WHERE expires_at <= ?", now.wall).run();
+    std::optional<std::pair<std::string, std::int64_t>> known;
+    {
+      auto query =
+          db_.query("SELECT fingerprint, job FROM idempotency WHERE principal = ? AND key = ?",
+                    promised.principal, promised.key);
+      if (query.next()) known.emplace(query.text(0), query.integer(1));
+    }
+    if (known) {
+      const auto how =
+          known->first == promised.fingerprint ? How::replayed : How::key_used_otherwise;
+      return CreatedJob{how, row_of(known->second).info};
+    }
+  }
+  if (job.equal_to.empty()) return std::nullopt;
+  std::optional<Row> equal;
+  {
+    auto query = db_.query("SELECT " BETEDGE_JOB_COLUMNS
+                           "FROM job INDEXED BY job_equal WHERE equal_to = ? AND equal_to <> '' "
+                           "AND status < 2 AND cancel_requested = 0 ORDER BY id LIMIT 1",
+                           job.equal_to);
+    if (query.next()) equal = read_row(query);
+  }
+  if (!equal) return std::nullopt;
+  remember_key(job, equal->id, now);
+  return CreatedJob{How::joined, std::move(equal->info)};
+}
+
+void Transactions::remember_key(const NewJob& job, std::int64_t id, Moment now) {
+  if (!job.idempotency) return;
+  const auto& promised = *job.idempotency;
+  db_.query(
+         "INSERT INTO idempotency (principal, key, fingerprint, job, expires_at) "
+         "VALUES (?, ?, ?, ?, ?)",
+         promised.principal, promised.key, promised.fingerprint, id, now.wall + promised.keep_for)
+      .run();
+}
+
+Transactions::Attached Transactions::attach(const std::string& key, const std::string& label,
+                                            const std::string& spec) {
+  {
+    auto query = db_.query(
+        "SELECT id, state, run_at IS NULL FROM fetch INDEXED BY fetch_active "
+        "WHERE object_key = ? AND state < 2 AND spec = ?",
+        key, spec);
+    if (query.next()) {
+      const bool is_running = query.integer(1) == 1;
+      return {query.integer(0), is_running, !is_running && query.integer(2) != 0};
+    }
+  }
+  db_.query("INSERT INTO fetch (object_key, label, spec) VALUES (?, ?, ?)", key, label, spec).run();
+  return {.fetch = db_.last_row_id()};
+}
+
+Result<CreatedJob> Transactions::create_job(const NewJob& job, Moment now) {
+  if (auto known = known_submission(job, now)) return *std::move(known);
   if (find_row(job.job_id))
     return fail(ErrorCode::conflict, fmt::format("job {} exists already", job.job_id.text()));
-  JobInfo info;
+  Row row;
+  auto& info = row.info;
   info.job_id = job.job_id;
-  info.items.pending = static_cast<std::uint32_t>(job.fetches.size());
   info.created_at = info.updated_at = job.created_at;
   info.request_json = job.request_json;
   info.warnings = job.warnings;
   info.not_yet_available = job.not_yet_available;
+  info.upstream = job.upstream;
   if (job.fetches.empty()) {
     info.status = JobStatus::completed;
     info.finished_at = job.created_at;
@@ -162,217 +249,453 @@ Result<JobInfo> Transactions::create_job(const NewJob& job) {
   db_.query(
          "INSERT INTO job (job_id, status, created_at, updated_at, finished_at, version, pending, "
          "running, succeeded, skipped, no_data, failed, cancelled, ready, request_json, warnings, "
-         "not_yet_available) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, ?, ?, ?, ?)",
+         "not_yet_available, upstream, priority, labels, equal_to) "
+         "VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, ?, ?, ?, ?, ?, ?, ?)",
          job.job_id.text(), number(info.status), info.created_at, info.updated_at, info.finished_at,
-         info.version, info.items.pending, info.items.pending, job.request_json,
-         warnings_text(job.warnings), dates_text(job.not_yet_available))
+         info.version, job.request_json, warnings_text(job.warnings),
+         dates_text(job.not_yet_available), job.upstream, job.priority, labels_text(job.labels),
+         job.equal_to)
       .run();
-  const auto id = db_.last_row_id();
+  row.id = db_.last_row_id();
   std::uint32_t seq = 0;
-  for (const auto& fetch : job.fetches)
-    db_.query("INSERT INTO item (job, seq, object_key, label, spec) VALUES (?, ?, ?, ?, ?)", id,
-              seq++, fetch.key.text(), fetch.label, fetch.spec_json)
+  for (const auto& fetch : job.fetches) {
+    const auto attached = attach(fetch.key.text(), fetch.label, fetch.spec_json);
+    const bool is_ready = attached.is_ready && !attached.is_running;
+    db_.query("INSERT INTO item (job, seq, fetch, state, ready) VALUES (?, ?, ?, ?, ?)", row.id,
+              seq++, attached.fetch, attached.is_running ? 1 : 0, is_ready ? 1 : 0)
         .run();
-  return info;
+    (attached.is_running ? info.items.running : info.items.pending) += 1;
+    row.ready += is_ready ? 1 : 0;
+  }
+  if (info.items.running > 0) {
+    info.status = JobStatus::running;
+    info.started_at = info.created_at;
+  }
+  db_.query(
+         "UPDATE job SET pending = ?, running = ?, ready = ?, status = ?, started_at = ? "
+         "WHERE id = ?",
+         info.items.pending, info.items.running, row.ready, number(info.status), info.started_at,
+         row.id)
+      .run();
+  remember_key(job, row.id, now);
+  return CreatedJob{CreatedJob::How::made, std::move(info)};
 }
 
-Result<JobStore::Claims> Transactions::claim(std::size_t max, const std::string& owner,
+Result<JobStore::Claims> Transactions::claim(const std::string& upstream, std::size_t max,
+                                             const std::string& owner,
                                              std::chrono::milliseconds lease, Moment now) {
+  Rows rows;
   {
-    std::map<std::int64_t, std::int64_t> due;
-    auto query = db_.query(
-        "UPDATE item SET run_at = NULL WHERE state = 0 AND run_at IS NOT NULL AND run_at <= ? "
-        "RETURNING job",
-        now.lease);
-    while (query.next()) ++due[query.integer(0)];
-    for (const auto& [job, count] : due)
+    std::vector<FetchId> due;
+    {
+      auto query = db_.query(
+          "UPDATE fetch SET run_at = NULL WHERE state = 0 AND run_at IS NOT NULL AND run_at <= ? "
+          "RETURNING id",
+          now.lease);
+      while (query.next()) due.push_back(query.integer(0));
+    }
+    std::map<std::int64_t, std::int64_t> ready;
+    for (const auto fetch : due) {
+      auto query =
+          db_.query("UPDATE item SET ready = 1 WHERE fetch = ? AND state = 0 RETURNING job", fetch);
+      while (query.next()) ++ready[query.integer(0)];
+    }
+    // No news to whoever watches the job: its items are pending as before.
+    for (const auto& [job, count] : ready)
       db_.query("UPDATE job SET ready = ready + ? WHERE id = ?", count, job).run();
   }
 
   JobStore::Claims claims;
   std::map<std::int64_t, JobInfo> changed;
+  // Jobs all of whose ready fetches wait for an object that another fetch is writing.
+  std::set<std::int64_t> blocked;
   while (claims.fetches.size() < max) {
     std::optional<Row> row;
     {
       auto query = db_.query("SELECT " BETEDGE_JOB_COLUMNS
-                             "FROM job INDEXED BY job_to_serve WHERE ready > 0 "
-                             "ORDER BY running, last_served, id LIMIT 1");
-      if (query.next()) row = read_row(query);
+                             "FROM job INDEXED BY job_to_serve WHERE upstream = ? AND ready > 0 "
+                             "ORDER BY priority DESC, running, last_served, id",
+                             upstream);
+      while (!row && query.next()) {
+        auto candidate = read_row(query);
+        if (!blocked.contains(candidate.id)) row = std::move(candidate);
+      }
     }
     if (!row) break;
-    auto query = db_.query(
-        "UPDATE item SET state = 1, fence = fence + 1, lease_until = ?, lease_owner = ? "
-        "WHERE fetch = (SELECT fetch FROM item INDEXED BY item_ready WHERE job = ? AND state = 0 "
-        "AND run_at IS NULL ORDER BY seq LIMIT 1) "
-        "RETURNING fetch, fence, seq, object_key, label, spec, attempts",
-        now.lease + lease, owner, row->id);
-    if (!query.next())
-      throw Failure(fmt::format("job {} counts a ready fetch that no item has", row->id));
-    claims.fetches.push_back({.fetch = query.integer(0),
-                              .fence = query.as<std::uint64_t>(1),
-                              .job_id = row->info.job_id,
-                              .seq = query.as<std::uint32_t>(2),
-                              .key = read_key(query.text(3)),
-                              .label = query.text(4),
-                              .spec_json = query.text(5),
-                              .attempts_made = query.as<int>(6)});
-    row->ready -= 1;
-    row->last_served = ++served_;
-    row->info.items.pending -= 1;
-    row->info.items.running += 1;
-    if (row->info.status == JobStatus::pending) {
-      row->info.status = JobStatus::running;
-      row->info.started_at = std::max(row->info.updated_at, now.wall);
+    std::optional<ClaimedFetch> claimed;
+    {
+      auto query = db_.query(
+          "UPDATE fetch SET state = 1, fence = fence + 1, lease_until = ?, lease_owner = ? "
+          "WHERE id = (SELECT i.fetch FROM item i INDEXED BY item_ready "
+          "JOIN fetch f ON f.id = i.fetch WHERE i.job = ? AND i.ready = 1 AND NOT EXISTS "
+          "(SELECT 1 FROM fetch o INDEXED BY fetch_active WHERE o.object_key = f.object_key "
+          "AND o.state < 2 AND o.state = 1) ORDER BY i.seq LIMIT 1) "
+          "RETURNING id, fence, object_key, label, spec, attempts",
+          now.lease + lease, owner, row->id);
+      if (query.next())
+        claimed = ClaimedFetch{.fetch = query.integer(0),
+                               .fence = query.as<std::uint64_t>(1),
+                               .job_id = row->info.job_id,
+                               .key = read_key(query.text(2)),
+                               .label = query.text(3),
+                               .spec_json = query.text(4),
+                               .attempts_made = query.as<int>(5)};
     }
-    save(*row, now);
-    changed.insert_or_assign(row->id, std::move(row->info));
+    if (!claimed) {
+      blocked.insert(row->id);
+      continue;
+    }
+    std::vector<ItemPlace> places;
+    {
+      auto query = db_.query(
+          "UPDATE item SET state = 1, ready = 0 WHERE fetch = ? AND state = 0 RETURNING job, seq",
+          claimed->fetch);
+      while (query.next()) places.push_back({query.integer(0), query.as<std::uint32_t>(1)});
+    }
+    const auto first_id = row->id;
+    Rows served;
+    served.emplace(first_id, *std::move(row));
+    for (const auto& place : places) {
+      auto& one = row_in(served, place.job);
+      if (place.job == first_id) claimed->seq = place.seq;
+      one.ready -= 1;
+      one.info.items.pending -= 1;
+      one.info.items.running += 1;
+      if (one.info.status == JobStatus::pending) {
+        one.info.status = JobStatus::running;
+        one.info.started_at = std::max(one.info.updated_at, now.wall);
+      }
+    }
+    served.at(first_id).last_served = ++served_;
+    for (auto& [id, one] : served) {
+      save(one, now);
+      changed.insert_or_assign(id, std::move(one.info));
+    }
+    claims.fetches.push_back(*std::move(claimed));
   }
   for (auto& [id, info] : changed) claims.changed_jobs.push_back(std::move(info));
 
   auto next = db_.query(
-      "SELECT min(run_at) FROM item INDEXED BY item_waiting WHERE state = 0 AND run_at IS NOT "
+      "SELECT min(run_at) FROM fetch INDEXED BY fetch_waiting WHERE state = 0 AND run_at IS NOT "
       "NULL");
   if (next.next() && !next.is_null(0))
     claims.next_ready_in = std::chrono::ceil<std::chrono::milliseconds>(next.time(0) - now.lease);
   return claims;
 }
 
-Result<Transactions::Running> Transactions::find_running(FetchId fetch, std::uint64_t fence) {
-  auto query = db_.query("SELECT job, seq FROM item WHERE fetch = ? AND fence = ? AND state = 1",
-                         fetch, fence);
+Result<void> Transactions::find_running(FetchId fetch, std::uint64_t fence) {
+  auto query =
+      db_.query("SELECT 1 FROM fetch WHERE id = ? AND fence = ? AND state = 1", fetch, fence);
   if (!query.next())
     return fail(ErrorCode::fenced,
                 fmt::format("fetch {} is no longer held with fence {}", fetch, fence));
-  return Running{query.integer(0), query.as<std::uint32_t>(1)};
+  return {};
+}
+
+std::vector<Transactions::ItemPlace> Transactions::live_items(FetchId fetch) {
+  std::vector<ItemPlace> places;
+  auto query = db_.query(
+      "SELECT job, seq FROM item INDEXED BY item_of_fetch WHERE fetch = ? AND state < 2 "
+      "ORDER BY job, seq",
+      fetch);
+  while (query.next()) places.push_back({query.integer(0), query.as<std::uint32_t>(1)});
+  return places;
 }
 
 Result<void> Transactions::renew(FetchId fetch, std::uint64_t fence,
                                  std::chrono::milliseconds lease, Moment now) {
   BETEDGE_TRY_VOID(find_running(fetch, fence));
-  db_.query("UPDATE item SET lease_until = ? WHERE fetch = ?", now.lease + lease, fetch).run();
+  db_.query("UPDATE fetch SET lease_until = ? WHERE id = ?", now.lease + lease, fetch).run();
   return {};
 }
 
-Result<JobInfo> Transactions::complete(FetchId fetch, std::uint64_t fence,
-                                       const FetchOutcome& outcome, Moment now) {
+void Transactions::end_item(Rows& rows, ItemPlace item, ItemState from, ItemState to,
+                            const std::optional<std::string>& error) {
+  auto& row = row_in(rows, item.job);
+  row.info.items.of(from) -= 1;
+  row.info.items.of(to) += 1;
+  // save() will write the next version.
+  db_.query(
+         "UPDATE item SET state = ?, ready = 0, ended_version = ?, error = ? "
+         "WHERE job = ? AND seq = ?",
+         number(to), row.info.version + 1, error, item.job, item.seq)
+      .run();
+}
+
+Result<std::vector<JobInfo>> Transactions::complete(FetchId fetch, std::uint64_t fence,
+                                                    const FetchOutcome& outcome, Moment now) {
   if (!has_ended(outcome.state))
     return fail(ErrorCode::conflict,
                 fmt::format("a fetch cannot end as {}", to_text(outcome.state)));
-  BETEDGE_TRY(const auto running, find_running(fetch, fence));
-  // The error of an earlier attempt stays with an item that made it at last.
+  BETEDGE_TRY_VOID(find_running(fetch, fence));
+  // The error of an earlier attempt stays with a fetch that made it at last.
   db_.query(
-         "UPDATE item SET state = ?, attempts = attempts + 1, lease_until = NULL, "
+         "UPDATE fetch SET state = 2, attempts = attempts + 1, lease_until = NULL, "
          "lease_owner = NULL, rows = ?, bytes = ?, sha256 = ?, note = ?, "
-         "error = CASE WHEN ? = 5 THEN ? ELSE error END WHERE fetch = ?",
-         number(outcome.state), outcome.rows, outcome.bytes, outcome.sha256, outcome.note,
-         number(outcome.state), outcome.error, fetch)
+         "error = CASE WHEN ? = 5 THEN ? ELSE error END WHERE id = ?",
+         outcome.rows, outcome.bytes, outcome.sha256, outcome.note, number(outcome.state),
+         outcome.error, fetch)
       .run();
   if (outcome.object && outcome.state == ItemState::succeeded) record(*outcome.object);
-  auto row = row_of(running.job);
-  row.info.items.running -= 1;
-  row.info.items.of(outcome.state) += 1;
-  row.info.rows += outcome.rows;
-  row.info.bytes += outcome.bytes;
-  save(row, now);
-  return std::move(row.info);
+  Rows rows;
+  for (const auto& item : live_items(fetch)) {
+    end_item(rows, item, ItemState::running, outcome.state);
+    auto& info = rows.at(item.job).info;
+    info.rows += outcome.rows;
+    info.bytes += outcome.bytes;
+  }
+  return save_all(std::move(rows), now);
 }
 
 void Transactions::record(const ObjectRecord& object) {
   db_.query(
          "INSERT OR REPLACE INTO object (object_key, size_bytes, rows, sha256, covers_through, "
-         "schema_version, written_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+         "schema_version, written_at, took_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
          object.key.text(), object.size_bytes, object.rows, object.sha256,
-         object.covers_through.time_since_epoch().count(), object.schema_version, object.written_at)
+         object.covers_through.time_since_epoch().count(), object.schema_version, object.written_at,
+         object.took.count())
       .run();
 }
 
-Result<JobInfo> Transactions::put_back(FetchId fetch, std::uint64_t fence,
-                                       std::chrono::milliseconds delay, bool counts_attempt,
-                                       const std::string& error, Moment now) {
-  BETEDGE_TRY(const auto running, find_running(fetch, fence));
+void Transactions::requeue(Rows& rows, FetchId fetch, std::optional<Timestamp> run_at) {
+  bool is_wanted = false;
+  for (const auto& item : live_items(fetch)) {
+    auto& row = row_in(rows, item.job);
+    if (row.info.cancel_requested) {
+      end_item(rows, item, ItemState::running, ItemState::cancelled);
+      continue;
+    }
+    is_wanted = true;
+    row.info.items.running -= 1;
+    row.info.items.pending += 1;
+    if (!run_at) row.ready += 1;
+    db_.query("UPDATE item SET state = 0, ready = ? WHERE job = ? AND seq = ?", run_at ? 0 : 1,
+              item.job, item.seq)
+        .run();
+  }
+  db_.query(
+         "UPDATE fetch SET state = ?, lease_until = NULL, lease_owner = NULL, run_at = ? "
+         "WHERE id = ?",
+         is_wanted ? 0 : 2, is_wanted ? run_at : std::nullopt, fetch)
+      .run();
+}
+
+Result<std::vector<JobInfo>> Transactions::put_back(FetchId fetch, std::uint64_t fence,
+                                                    std::chrono::milliseconds delay,
+                                                    bool counts_attempt, const std::string& error,
+                                                    Moment now) {
+  BETEDGE_TRY_VOID(find_running(fetch, fence));
+  if (counts_attempt)
+    db_.query("UPDATE fetch SET attempts = attempts + 1, error = ? WHERE id = ?", error, fetch)
+        .run();
   std::optional<Timestamp> run_at;
   if (delay > delay.zero()) run_at = now.lease + delay;
-  db_.query(
-         "UPDATE item SET state = 0, lease_until = NULL, lease_owner = NULL, run_at = ?, "
-         "attempts = attempts + ?, error = CASE WHEN ? THEN ? ELSE error END WHERE fetch = ?",
-         run_at, counts_attempt ? 1 : 0, counts_attempt, error, fetch)
-      .run();
-  auto row = row_of(running.job);
-  row.info.items.running -= 1;
-  row.info.items.pending += 1;
-  if (!run_at) row.ready += 1;
-  save(row, now);
-  return std::move(row.info);
+  Rows rows;
+  requeue(rows, fetch, run_at);
+  return save_all(std::move(rows), now);
 }
 
-Result<JobInfo> Transactions::fail_job(const JobId& job, const std::string& error, Moment now) {
-  auto row = find_row(job);
-  if (!row) return no_such_job(job);
-  if (!may_become(row->info.status, JobStatus::failed))
-    return fail(ErrorCode::conflict,
-                fmt::format("job {} has {} already", job.text(), to_text(row->info.status)));
+std::vector<FetchId> Transactions::end_unneeded_fetches(std::int64_t job) {
   db_.query(
-         "UPDATE item SET state = 5, error = ?, run_at = NULL, lease_until = NULL, "
-         "lease_owner = NULL WHERE job = ? AND state IN (0, 1)",
-         error, row->id)
+         "UPDATE fetch SET state = 2, run_at = NULL WHERE state = 0 AND id IN "
+         "(SELECT fetch FROM item WHERE job = ?) AND NOT EXISTS "
+         "(SELECT 1 FROM item o INDEXED BY item_of_fetch WHERE o.fetch = fetch.id AND o.state < 2)",
+         job)
       .run();
-  auto& items = row->info.items;
-  items.failed += std::exchange(items.pending, 0) + std::exchange(items.running, 0);
-  row->ready = 0;
-  row->info.status = JobStatus::failed;
-  row->info.error_message = error;
-  save(*row, now);
-  return std::move(row->info);
+  std::vector<FetchId> running;
+  auto query = db_.query(
+      "SELECT f.id FROM fetch f INDEXED BY fetch_leased WHERE f.state = 1 AND f.id IN "
+      "(SELECT fetch FROM item WHERE job = ?) AND NOT EXISTS "
+      "(SELECT 1 FROM item o INDEXED BY item_of_fetch JOIN job j ON j.id = o.job "
+      "WHERE o.fetch = f.id AND o.state < 2 AND j.cancel_requested = 0) ORDER BY f.id",
+      job);
+  while (query.next()) running.push_back(query.integer(0));
+  return running;
+}
+
+Result<Changes> Transactions::fail_jobs(FetchId fetch, std::uint64_t fence,
+                                        const std::string& error, Moment now) {
+  BETEDGE_TRY_VOID(find_running(fetch, fence));
+  std::set<std::int64_t> jobs;
+  for (const auto& item : live_items(fetch)) jobs.insert(item.job);
+  Changes changes;
+  Rows rows;
+  for (const auto job : jobs) {
+    auto& row = row_in(rows, job);
+    db_.query(
+           "UPDATE item SET state = 5, ready = 0, ended_version = ?, error = ? "
+           "WHERE job = ? AND state < 2",
+           row.info.version + 1, error, job)
+        .run();
+    auto& items = row.info.items;
+    items.failed += std::exchange(items.pending, 0) + std::exchange(items.running, 0);
+    row.ready = 0;
+    row.info.status = JobStatus::failed;
+    row.info.error_message = error;
+  }
+  db_.query(
+         "UPDATE fetch SET state = 2, attempts = attempts + 1, lease_until = NULL, "
+         "lease_owner = NULL, error = ? WHERE id = ?",
+         error, fetch)
+      .run();
+  for (const auto job : jobs)
+    std::ranges::move(end_unneeded_fetches(job), std::back_inserter(changes.to_stop));
+  // Whoever runs them has lost them: nobody is left whose item they could end.
+  for (const auto lost : changes.to_stop)
+    db_.query(
+           "UPDATE fetch SET state = 2, fence = fence + 1, lease_until = NULL, "
+           "lease_owner = NULL WHERE id = ?",
+           lost)
+        .run();
+  changes.jobs = save_all(std::move(rows), now);
+  return changes;
 }
 
 Result<std::vector<JobInfo>> Transactions::take_back(JobStore::Which which, int max_crashes,
                                                      Moment now) {
   struct Lost {
     FetchId fetch;
-    std::int64_t job;
     bool given_up;
   };
   std::vector<Lost> lost;
   {
     const auto ended_by = which == JobStore::Which::all ? Timestamp::max() : now.lease;
     auto query = db_.query(
-        "SELECT fetch, job, crashes FROM item INDEXED BY item_leased "
-        "WHERE state = 1 AND lease_until <= ? ORDER BY job, seq",
+        "SELECT id, crashes FROM fetch INDEXED BY fetch_leased "
+        "WHERE state = 1 AND lease_until <= ? ORDER BY id",
         ended_by);
-    while (query.next())
-      lost.push_back({query.integer(0), query.integer(1), query.integer(2) + 1 >= max_crashes});
+    while (query.next()) lost.push_back({query.integer(0), query.integer(1) + 1 >= max_crashes});
   }
-  std::vector<JobInfo> changed;
-  for (auto first = lost.begin(); first != lost.end();) {
-    const auto job = first->job;
-    const auto last =
-        std::find_if(first, lost.end(), [job](const Lost& l) { return l.job != job; });
-    auto row = row_of(job);
-    for (; first != last; ++first) {
-      row.info.items.running -= 1;
-      if (first->given_up) {
-        row.info.items.failed += 1;
-        db_.query(
-               "UPDATE item SET state = 5, fence = fence + 1, crashes = crashes + 1, "
-               "lease_until = NULL, lease_owner = NULL, error = ? WHERE fetch = ?",
-               fmt::format("given up: whoever ran it crashed or went silent, {} times",
-                           max_crashes),
-               first->fetch)
-            .run();
-      } else {
-        row.info.items.pending += 1;
-        row.ready += 1;
-        db_.query(
-               "UPDATE item SET state = 0, fence = fence + 1, crashes = crashes + 1, "
-               "lease_until = NULL, lease_owner = NULL WHERE fetch = ?",
-               first->fetch)
-            .run();
-      }
+  Rows rows;
+  for (const auto& [fetch, given_up] : lost) {
+    db_.query("UPDATE fetch SET fence = fence + 1, crashes = crashes + 1 WHERE id = ?", fetch)
+        .run();
+    if (!given_up) {
+      requeue(rows, fetch, std::nullopt);
+      continue;
     }
-    save(row, now);
-    changed.push_back(std::move(row.info));
+    db_.query(
+           "UPDATE fetch SET state = 2, lease_until = NULL, lease_owner = NULL, error = ? "
+           "WHERE id = ?",
+           fmt::format("given up: whoever ran it crashed or went silent, {} times", max_crashes),
+           fetch)
+        .run();
+    for (const auto& item : live_items(fetch)) {
+      const auto end =
+          row_in(rows, item.job).info.cancel_requested ? ItemState::cancelled : ItemState::failed;
+      end_item(rows, item, ItemState::running, end);
+    }
   }
-  return changed;
+  return save_all(std::move(rows), now);
+}
+
+Result<Changes> Transactions::cancel_job(const JobId& job, Moment now) {
+  auto row = find_row(job);
+  if (!row) return no_such_job(job);
+  Changes changes;
+  auto& info = row->info;
+  if (has_ended(info.status)) {
+    changes.jobs.push_back(std::move(info));
+    return changes;
+  }
+  const bool is_new = !info.cancel_requested;
+  info.cancel_requested = true;
+  if (is_new) db_.query("UPDATE job SET cancel_requested = 1 WHERE id = ?", row->id).run();
+  // What waits, and what runs but for others too: nothing of it is this job's to wait for.
+  db_.query(
+         "UPDATE item SET state = 6, ready = 0, ended_version = ? WHERE job = ? AND (state = 0 OR "
+         "(state = 1 AND EXISTS (SELECT 1 FROM item o INDEXED BY item_of_fetch "
+         "JOIN job j ON j.id = o.job WHERE o.fetch = item.fetch AND o.state < 2 "
+         "AND j.cancel_requested = 0)))",
+         info.version + 1, row->id)
+      .run();
+  const auto ended = static_cast<std::uint32_t>(db_.changes());
+  changes.to_stop = end_unneeded_fetches(row->id);
+  if (!is_new && ended == 0) {
+    changes.jobs.push_back(std::move(info));  // asked before, and still stopping
+    return changes;
+  }
+  std::uint32_t still_running = 0;
+  {
+    auto query = db_.query("SELECT count(*) FROM item WHERE job = ? AND state = 1", row->id);
+    if (query.next()) still_running = query.as<std::uint32_t>(0);
+  }
+  info.items.cancelled += ended;
+  info.items.pending = 0;
+  info.items.running = still_running;
+  row->ready = 0;
+  save(*row, now);
+  changes.jobs.push_back(std::move(info));
+  return changes;
+}
+
+Result<JobInfo> Transactions::retry_job(const JobId& job, Moment now) {
+  auto row = find_row(job);
+  if (!row) return no_such_job(job);
+  auto& info = row->info;
+  if (!has_ended(info.status) || info.items.failed == 0)
+    return fail(ErrorCode::conflict,
+                fmt::format("job {} is {} and has {} failed items: only the failed items of a job "
+                            "that has ended can be retried",
+                            job.text(), to_text(info.state()), info.items.failed));
+  struct Failed {
+    std::uint32_t seq;
+    FetchId fetch;
+    std::string key, label, spec;
+  };
+  std::vector<Failed> failed;
+  {
+    auto query = db_.query(
+        "SELECT i.seq, f.id, f.object_key, f.label, f.spec FROM item i INDEXED BY item_failed "
+        "JOIN fetch f ON f.id = i.fetch WHERE i.job = ? AND i.state = 5 ORDER BY i.seq",
+        row->id);
+    while (query.next())
+      failed.push_back({query.as<std::uint32_t>(0), query.integer(1), query.text(2), query.text(3),
+                        query.text(4)});
+  }
+  info.status = JobStatus::pending;
+  for (const auto& item : failed) {
+    const auto attached = attach(item.key, item.label, item.spec);
+    db_.query(
+           "UPDATE item SET fetch = ?, state = ?, ready = ?, ended_version = 0, error = NULL "
+           "WHERE job = ? AND seq = ?",
+           attached.fetch, attached.is_running ? 1 : 0, attached.is_ready ? 1 : 0, row->id,
+           item.seq)
+        .run();
+    db_.query("DELETE FROM fetch WHERE id = ? AND NOT EXISTS (SELECT 1 FROM item WHERE fetch = ?)",
+              item.fetch, item.fetch)
+        .run();
+    info.items.failed -= 1;
+    (attached.is_running ? info.items.running : info.items.pending) += 1;
+    if (attached.is_ready) row->ready += 1;
+    if (attached.is_running) info.status = JobStatus::running;
+  }
+  info.error_message.reset();
+  info.finished_at.reset();
+  info.cancel_requested = false;
+  info.retries += 1;
+  save(*row, now);
+  return std::move(info);
+}
+
+Result<void> Transactions::delete_job(const JobId& job) {
+  const auto row = find_row(job);
+  if (!row) return no_such_job(job);
+  if (!has_ended(row->info.status))
+    return fail(ErrorCode::conflict,
+                fmt::format("job {} is {}: cancel it first, or wait until it has ended", job.text(),
+                            to_text(row->info.state())));
+  std::vector<FetchId> fetches;
+  {
+    auto query = db_.query("SELECT fetch FROM item WHERE job = ?", row->id);
+    while (query.next()) fetches.push_back(query.integer(0));
+  }
+  db_.query("DELETE FROM job WHERE id = ?", row->id).run();  // its items and keys go with it
+  for (const auto fetch : fetches)
+    db_.query("DELETE FROM fetch WHERE id = ? AND NOT EXISTS (SELECT 1 FROM item WHERE fetch = ?)",
+              fetch, fetch)
+        .run();
+  return {};
 }
 
 // --- What only looks
@@ -384,16 +707,22 @@ Result<std::optional<JobInfo>> Transactions::get_job(const JobId& job) {
   return std::move(row->info);
 }
 
-Result<std::vector<JobInfo>> Transactions::list_jobs(std::optional<JobStatus> status,
-                                                     std::optional<std::size_t> limit) {
-  if (status)
+Result<std::vector<JobInfo>> Transactions::list_jobs(const JobFilter& filter) {
+  const auto limit = limit_or_all(filter.limit);
+  if (filter.label)
+    return read_jobs(db_.query("SELECT " BETEDGE_JOB_COLUMNS
+                               "FROM job WHERE (? OR status = ?) AND EXISTS (SELECT 1 FROM "
+                               "json_each(job.labels) l WHERE l.key = ? AND l.value = ?) "
+                               "ORDER BY created_at DESC, id DESC LIMIT ?",
+                               !filter.status, filter.status ? number(*filter.status) : 0,
+                               filter.label->first, filter.label->second, limit));
+  if (filter.status)
     return read_jobs(db_.query("SELECT " BETEDGE_JOB_COLUMNS
                                "FROM job WHERE status = ? ORDER BY created_at DESC, id DESC "
                                "LIMIT ?",
-                               number(*status), limit_or_all(limit)));
-  return read_jobs(db_.query("SELECT " BETEDGE_JOB_COLUMNS
-                             "FROM job ORDER BY created_at DESC, id DESC LIMIT ?",
-                             limit_or_all(limit)));
+                               number(*filter.status), limit));
+  return read_jobs(db_.query(
+      "SELECT " BETEDGE_JOB_COLUMNS "FROM job ORDER BY created_at DESC, id DESC LIMIT ?", limit));
 }
 
 Result<std::vector<JobInfo>> Transactions::active_jobs() {
@@ -401,35 +730,45 @@ Result<std::vector<JobInfo>> Transactions::active_jobs() {
                              "FROM job WHERE status IN (0, 1) ORDER BY created_at, id"));
 }
 
-Result<ItemPage> Transactions::list_items(const JobId& job, std::optional<ItemState> state,
-                                          std::uint32_t from_seq, std::size_t limit) {
+Result<ItemPage> Transactions::list_items(const JobId& job, const ItemFilter& filter) {
   const auto row = find_row(job);
   if (!row) return no_such_job(job);
+  // What the fetch came to is not the item's when the item was cancelled, or its job failed as a
+  // whole, before.
   auto query = db_.query(
-      "SELECT seq, object_key, state, attempts, rows, bytes, sha256, error, note FROM item "
-      "WHERE job = ? AND seq >= ? AND (? OR state = ?) ORDER BY seq",
-      row->id, from_seq, !state.has_value(), state ? number(*state) : 0);
+      "SELECT i.seq, f.object_key, f.label, i.state, f.attempts, i.state IN (2, 3), f.rows, "
+      "f.bytes, f.sha256, coalesce(i.error, f.error), f.note, i.ended_version "
+      "FROM item i JOIN fetch f ON f.id = i.fetch WHERE i.job = ? AND i.seq >= ? "
+      "AND (? OR i.state = ?) AND i.ended_version >= ? ORDER BY i.seq LIMIT ?",
+      row->id, filter.from_seq, !filter.state.has_value(), filter.state ? number(*filter.state) : 0,
+      filter.ended_after_version == 0 ? 0 : filter.ended_after_version + 1,
+      limit_or_all(filter.limit) + 1);
   ItemPage page;
   while (query.next()) {
-    if (page.items.size() == limit) {
+    if (page.items.size() == filter.limit) {
       page.next = query.as<std::uint32_t>(0);
       break;
     }
-    page.items.push_back({.key = read_key(query.text(1)),
-                          .state = static_cast<ItemState>(query.integer(2)),
-                          .attempts = query.as<int>(3),
-                          .rows = query.as<std::uint64_t>(4),
-                          .bytes = query.as<std::uint64_t>(5),
-                          .sha256 = query.text(6),
-                          .error = query.text(7),
-                          .note = query.text(8)});
+    const bool has_object = query.integer(5) != 0;
+    page.items.push_back({.seq = query.as<std::uint32_t>(0),
+                          .key = read_key(query.text(1)),
+                          .label = query.text(2),
+                          .state = static_cast<ItemState>(query.integer(3)),
+                          .attempts = query.as<int>(4),
+                          .rows = has_object ? query.as<std::uint64_t>(6) : 0,
+                          .bytes = has_object ? query.as<std::uint64_t>(7) : 0,
+                          .sha256 = has_object ? query.text(8) : std::string(),
+                          .error = query.text(9),
+                          .note = query.text(10),
+                          .ended_version = query.as<std::uint64_t>(11)});
   }
   return page;
 }
 
 Result<std::optional<ObjectRecord>> Transactions::find_object(const ObjectKey& key) {
   auto query = db_.query(
-      "SELECT size_bytes, rows, sha256, covers_through, schema_version, written_at FROM object "
+      "SELECT size_bytes, rows, sha256, covers_through, schema_version, written_at, took_ms "
+      "FROM object "
       "WHERE object_key = ?",
       key.text());
   if (!query.next()) return std::nullopt;
@@ -439,7 +778,23 @@ Result<std::optional<ObjectRecord>> Transactions::find_object(const ObjectKey& k
                       .sha256 = query.text(2),
                       .covers_through = Date(std::chrono::days(query.integer(3))),
                       .schema_version = query.as<int>(4),
-                      .written_at = query.time(5)};
+                      .written_at = query.time(5),
+                      .took = std::chrono::milliseconds(query.integer(6))};
+}
+
+Result<Experience> Transactions::experience(const std::string& key_prefix) {
+  auto query = db_.query(
+      "SELECT count(*), coalesce(sum(size_bytes), 0), coalesce(sum(took_ms), 0) FROM object "
+      "WHERE object_key >= ? AND object_key < ?",
+      key_prefix, key_prefix + "\x7f");  // keys are printable: nothing sorts behind it
+  Experience found;
+  if (!query.next()) return found;
+  found.objects = query.as<std::uint64_t>(0);
+  if (found.objects == 0) return found;
+  const auto objects = static_cast<double>(found.objects);
+  found.mean_bytes = static_cast<double>(query.integer(1)) / objects;
+  found.mean_seconds = static_cast<double>(query.integer(2)) / 1000 / objects;
+  return found;
 }
 
 }  // namespace betedge::jobs::sqlite

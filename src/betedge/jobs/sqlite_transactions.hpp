@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,25 +25,30 @@ class Transactions {
  public:
   explicit Transactions(Connection& connection);
 
-  Result<JobInfo> create_job(const NewJob& job);
-  Result<JobStore::Claims> claim(std::size_t max, const std::string& owner,
-                                 std::chrono::milliseconds lease, Moment now);
+  Result<CreatedJob> create_job(const NewJob& job, Moment now);
+  Result<JobStore::Claims> claim(const std::string& upstream, std::size_t max,
+                                 const std::string& owner, std::chrono::milliseconds lease,
+                                 Moment now);
   Result<void> renew(FetchId fetch, std::uint64_t fence, std::chrono::milliseconds lease,
                      Moment now);
-  Result<JobInfo> complete(FetchId fetch, std::uint64_t fence, const FetchOutcome& outcome,
-                           Moment now);
-  Result<JobInfo> put_back(FetchId fetch, std::uint64_t fence, std::chrono::milliseconds delay,
-                           bool counts_attempt, const std::string& error, Moment now);
-  Result<JobInfo> fail_job(const JobId& job, const std::string& error, Moment now);
+  Result<std::vector<JobInfo>> complete(FetchId fetch, std::uint64_t fence,
+                                        const FetchOutcome& outcome, Moment now);
+  Result<std::vector<JobInfo>> put_back(FetchId fetch, std::uint64_t fence,
+                                        std::chrono::milliseconds delay, bool counts_attempt,
+                                        const std::string& error, Moment now);
+  Result<Changes> fail_jobs(FetchId fetch, std::uint64_t fence, const std::string& error,
+                            Moment now);
   Result<std::vector<JobInfo>> take_back(JobStore::Which which, int max_crashes, Moment now);
+  Result<Changes> cancel_job(const JobId& job, Moment now);
+  Result<JobInfo> retry_job(const JobId& job, Moment now);
+  Result<void> delete_job(const JobId& job);
 
   Result<std::optional<JobInfo>> get_job(const JobId& job);
-  Result<std::vector<JobInfo>> list_jobs(std::optional<JobStatus> status,
-                                         std::optional<std::size_t> limit);
+  Result<std::vector<JobInfo>> list_jobs(const JobFilter& filter);
   Result<std::vector<JobInfo>> active_jobs();
-  Result<ItemPage> list_items(const JobId& job, std::optional<ItemState> state,
-                              std::uint32_t from_seq, std::size_t limit);
+  Result<ItemPage> list_items(const JobId& job, const ItemFilter& filter);
   Result<std::optional<ObjectRecord>> find_object(const ObjectKey& key);
+  Result<Experience> experience(const std::string& key_prefix);
 
  private:
   // A job as it lies in its table.
@@ -52,8 +58,9 @@ class Transactions {
     std::int64_t last_served = 0;
     JobInfo info;
   };
-  // A running fetch, found by its fence.
-  struct Running {
+  // The jobs that a transaction changes, each read once and written back once.
+  using Rows = std::map<std::int64_t, Row>;
+  struct ItemPlace {
     std::int64_t job = 0;
     std::uint32_t seq = 0;
   };
@@ -61,12 +68,33 @@ class Transactions {
   static Row read_row(Query& query);
   static std::vector<JobInfo> read_jobs(Query query);
   Row row_of(std::int64_t id);
+  Row& row_in(Rows& rows, std::int64_t id);
   std::optional<Row> find_row(const JobId& job);
-  Result<Running> find_running(FetchId fetch, std::uint64_t fence);
+  Result<void> find_running(FetchId fetch, std::uint64_t fence);
+  // Items that the fetch is still to end.
+  std::vector<ItemPlace> live_items(FetchId fetch);
+  // The item and its job's counters; `error` only where it is not the fetch's.
+  void end_item(Rows& rows, ItemPlace item, ItemState from, ItemState to,
+                const std::optional<std::string>& error = std::nullopt);
+  // After its run: pending again for who still wants it, over for the others.
+  void requeue(Rows& rows, FetchId fetch, std::optional<Timestamp> run_at);
+  // Ends those of the job's fetches that no item waits for any more; the running ones go on until
+  // they are stopped, and are the answer.
+  std::vector<FetchId> end_unneeded_fetches(std::int64_t job);
+  // The fetch that the item waits for: one under way that is the same, or a new one.
+  struct Attached {
+    FetchId fetch = 0;
+    bool is_running = false;
+    bool is_ready = true;
+  };
+  Attached attach(const std::string& key, const std::string& label, const std::string& spec);
   // Writes the row back as its next version; ends the job when its last item has ended.
   void save(Row& row, Moment now);
+  std::vector<JobInfo> save_all(Rows rows, Moment now);
   std::string first_failure(std::int64_t job);
   void record(const ObjectRecord& object);
+  std::optional<CreatedJob> known_submission(const NewJob& job, Moment now);
+  void remember_key(const NewJob& job, std::int64_t id, Moment now);
 
   Connection& db_;
   std::int64_t served_ = 0;  // grows with each claimed fetch; the order of "longest ago"

@@ -154,6 +154,10 @@ class ThetaSource final : public Source {
     return options_.api ? refusal_by(call, *options_.api) : std::nullopt;
   }
 
+  std::string version() const override {
+    return backend_ ? std::string(name_of(backend_->version)) : std::string();
+  }
+
   Task<Result<void>> probe(std::stop_token stop) override {
     BETEDGE_CO_TRY(const auto slot, co_await limiter_.acquire(stop));
     co_return co_await find_backend(stop);

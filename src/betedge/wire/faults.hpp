@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,9 +15,10 @@ class Faults {
  public:
   using Place = std::initializer_list<std::string_view>;  // {"body", "end_date"}
 
-  // `input` and `context` are JSON; a context left out is no member.
+  // `input` and `context` are JSON; a context left out is no member. `index`: which one, when the
+  // place is a list.
   void add(std::string_view type, Place place, std::string_view message, std::string_view input,
-           std::string_view context = {});
+           std::string_view context = {}, std::optional<std::size_t> index = std::nullopt);
 
   // A rule written by hand: "Value error, <message>".
   void value_error(Place place, std::string_view message, std::string_view input);

@@ -48,8 +48,12 @@ std::string percentage_text(double value) {
   return text.contains('.') ? text : text + ".0";
 }
 
-bool has_ended(JobStatus status) {
-  return status == JobStatus::completed || status == JobStatus::failed;
+// At most three decimals, never with an exponent: a rate need not be exact.
+std::string decimal_text(double value) {
+  auto text = fmt::format("{:.3f}", value);
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.ends_with('.')) text.pop_back();
+  return text;
 }
 
 std::unexpected<Error> garbled(std::string_view what, std::string_view json) {
@@ -139,14 +143,18 @@ std::string fault_text(const Json& fault) {
 
 }  // namespace
 
-std::string_view state_of(const JobInfo& job) {
-  switch (job.status) {
-    case JobStatus::pending: return "queued";
-    case JobStatus::running: return "running";
-    case JobStatus::completed: return job.items.failed > 0 ? "completed_with_errors" : "completed";
-    case JobStatus::failed: return job.items.cancelled > 0 ? "cancelled" : "failed";
-  }
-  std::unreachable();
+std::optional<Pace> pace_of(const JobInfo& job) {
+  if (!job.started_at || job.completed_items() == 0) return std::nullopt;
+  const auto until = job.finished_at.value_or(job.updated_at);
+  const auto seconds = std::chrono::duration<double>(until - *job.started_at).count();
+  if (seconds <= 0) return std::nullopt;
+  Pace pace{.items = job.completed_items() / seconds,
+            .rows = static_cast<double>(job.rows) / seconds,
+            .bytes = static_cast<double>(job.bytes) / seconds,
+            .eta_seconds = 0};
+  if (!has_ended(job.status))
+    pace.eta_seconds = (job.total_items() - job.completed_items()) / pace.items;
+  return pace;
 }
 
 std::string job_json(const JobInfo& job, std::optional<std::string_view> waiting_for) {
@@ -161,15 +169,29 @@ std::string job_json(const JobInfo& job, std::optional<std::string_view> waiting
   json += fmt::format(
       R"(,"state":"{}","items":{{"pending":{},"running":{},"succeeded":{},"skipped":{},)"
       R"("no_data":{},"failed":{},"cancelled":{}}},"rows":{},"bytes":{})",
-      state_of(job), items.pending, items.running, items.succeeded, items.skipped, items.no_data,
-      items.failed, items.cancelled, job.rows, job.bytes);
+      to_text(job.state()), items.pending, items.running, items.succeeded, items.skipped,
+      items.no_data, items.failed, items.cancelled, job.rows, job.bytes);
+  if (const auto pace = pace_of(job))
+    json += fmt::format(
+        R"(,"rate":{{"items_per_second":{},"rows_per_second":{},"bytes_per_second":{}}},)"
+        R"("eta_seconds":{})",
+        decimal_text(pace->items), decimal_text(pace->rows), decimal_text(pace->bytes),
+        pace->eta_seconds ? decimal_text(*pace->eta_seconds) : "null");
+  else
+    json += R"(,"rate":null,"eta_seconds":null)";
   // The store's text goes in as it is; a damaged one must not damage the answer around it.
   json += fmt::format(R"(,"request":{},"started_at":{},"finished_at":{})",
                       Json::accept(job.request_json) ? job.request_json : "null",
                       time_or_null(job.started_at), time_or_null(job.finished_at));
-  json += fmt::format(R"(,"not_yet_available":{},"warnings":{},)"
-                      R"("links":{{"self":"/jobs/{}","items":"/jobs/{}/items"}})",
-                      days_json(job.not_yet_available), list_json(job.warnings), id, id);
+  json +=
+      fmt::format(R"(,"not_yet_available":{0},"warnings":{1},)"
+                  R"("links":{{"self":"/jobs/{2}","items":"/jobs/{2}/items",)"
+                  R"("failed_items":"/jobs/{2}/items?state=failed","events":"/jobs/{2}/events")",
+                  days_json(job.not_yet_available), list_json(job.warnings), id);
+  if (!has_ended(job.status)) json += fmt::format(R"(,"cancel":"/jobs/{}/cancel")", id);
+  if (has_ended(job.status) && items.failed > 0)
+    json += fmt::format(R"(,"retry":"/jobs/{}/retry")", id);
+  json += '}';
   if (waiting_for && !has_ended(job.status))
     json += fmt::format(R"(,"waiting_for":{})", wire::quoted(*waiting_for));
   return json + "}";
@@ -177,13 +199,14 @@ std::string job_json(const JobInfo& job, std::optional<std::string_view> waiting
 
 std::string job_list_json(std::span<const JobInfo> jobs, std::optional<std::size_t> limit,
                           std::optional<std::string_view> status_filter,
-                          std::optional<std::string_view> waiting_for) {
+                          const WaitingFor& waiting_for) {
   std::string json = fmt::format(R"({{"total":{},"limit":{},"status_filter":{},"jobs":[)",
                                  jobs.size(), limit ? std::to_string(*limit) : "null",
                                  status_filter ? wire::quoted(*status_filter) : "null");
   for (std::string_view separator; const JobInfo& job : jobs) {
     json += separator;
-    json += job_json(job, waiting_for);
+    const auto why = waiting_for(job);
+    json += job_json(job, why ? std::optional<std::string_view>(*why) : std::nullopt);
     separator = ",";
   }
   return json + "]}";
@@ -194,6 +217,10 @@ std::string accepted_json(const JobId& job) {
       R"({{"status":"accepted","job_id":"{0}",)"
       R"("message":"Request submitted for background processing","status_url":"/jobs/{0}"}})",
       job.text());
+}
+
+std::string success_json(const JobId& job) {
+  return fmt::format(R"({{"status":"success","request_id":"{}"}})", job.text());
 }
 
 std::string item_page_json(const ItemPageView& page) {

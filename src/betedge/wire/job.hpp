@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,21 +17,28 @@ namespace betedge::wire {
 
 // ---- the server's side ----
 
-// API.md, Part 2: "queued", "running", "completed", "completed_with_errors", "failed", "cancelled".
-std::string_view state_of(const JobInfo& job);
+// How fast a job has been since it started, and how long it will take at that pace; all of it from
+// the job as of its version, so that the same version says the same. nullopt before an item ended.
+struct Pace {
+  double items = 0, rows = 0, bytes = 0;  // a second
+  std::optional<double> eta_seconds;      // 0 once ended
+};
+std::optional<Pace> pace_of(const JobInfo& job);
 
 // GET /jobs/{id}: Part 1's members in their order, then Part 2's. `waiting_for` is a member only
 // while the job stands still.
 std::string job_json(const JobInfo& job, std::optional<std::string_view> waiting_for);
 
-// GET /jobs. `limit` and `status_filter` as they were sent. `waiting_for` goes into each job that
+// GET /jobs. `limit` and `status_filter` as they were sent; `waiting_for` says it of each job that
 // has not ended.
+using WaitingFor = std::function<std::optional<std::string>(const JobInfo&)>;
 std::string job_list_json(std::span<const JobInfo> jobs, std::optional<std::size_t> limit,
                           std::optional<std::string_view> status_filter,
-                          std::optional<std::string_view> waiting_for);
+                          const WaitingFor& waiting_for);
 
-// The 202 of an asynchronous submit.
+// The 202 of an asynchronous submit, and that of a synchronous one whose job has ended well.
 std::string accepted_json(const JobId& job);
+std::string success_json(const JobId& job);
 
 // One line of GET /jobs/{id}/items.
 struct ItemView {

@@ -1,6 +1,7 @@
 #include "betedge/wire/request.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -8,6 +9,8 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <set>
+#include <span>
 #include <variant>
 
 #include "betedge/wire/faults.hpp"
@@ -33,9 +36,14 @@ constexpr std::size_t kLongestName = 64;  // bytes
 constexpr std::string_view kDatePattern = R"(^\d{8}$)";
 constexpr std::string_view kRootPattern = "^[A-Za-z0-9^][A-Za-z0-9.^-]{0,15}$";
 
-constexpr std::array<std::string_view, 10> kMembers{
-    "root",     "start_date",    "end_date",   "schema",   "data_schema",
-    "interval", "return_format", "start_time", "end_time", "force_refresh"};
+constexpr std::string_view kMonthPattern = R"(^\d{6}$)";
+
+constexpr std::array<std::string_view, 14> kMembers{
+    "root",          "roots",    "start_date",    "end_date",   "schema",
+    "data_schema",   "interval", "return_format", "start_time", "end_time",
+    "force_refresh", "mode",     "labels",        "priority"};
+constexpr std::array<std::string_view, 7> kEarningsMembers{
+    "start_date", "end_date", "return_format", "force_refresh", "mode", "labels", "priority"};
 
 char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -171,8 +179,15 @@ class Form {
  public:
   explicit Form(const PythonValue& body) : body_(body) {}
 
-  std::expected<ParsedRequest, Refusal> read(Kind kind, Existing existing) {
-    const auto root = read_root();
+  std::expected<ParsedSubmission, Refusal> read(Kind kind, Existing existing) {
+    return kind == Kind::earnings ? read_earnings(existing) : read_historical(kind, existing);
+  }
+
+ private:
+  enum class Interval : std::uint8_t { needed, ignored };
+
+  std::expected<ParsedSubmission, Refusal> read_historical(Kind kind, Existing existing) {
+    const auto roots = read_roots();
     const auto first = read_date("start_date", std::nullopt);
     const auto last = read_date("end_date", first);
     const auto schema = read_schema();
@@ -180,26 +195,46 @@ class Form {
         read_interval(kind, schema == Schema::eod ? Interval::ignored : Interval::needed);
     const auto format = read_format();
     const Window window = read_window();
-    const auto replaces = read_force_refresh(existing);
+    const auto mode = read_mode(existing);
+    Submission submission;
+    read_labels(submission);
+    read_priority(submission);
     if (!faults_.empty()) return std::unexpected(faults_.refusal());
 
-    HistoricalRequest request{.kind = kind,
-                              .root = *root,
-                              .dates = {*first, *last},
-                              .schema = *schema,
-                              .interval = interval,
-                              .window = window,
-                              .format = *format,
-                              .existing = replaces};
-    if (request.schema == Schema::eod) {
-      request.interval = milliseconds{0};
-      request.window = {};
+    for (const auto& root : roots) {
+      HistoricalRequest request{.kind = kind,
+                                .root = root,
+                                .dates = {*first, *last},
+                                .schema = *schema,
+                                .interval = interval,
+                                .window = window,
+                                .format = *format,
+                                .existing = mode};
+      if (request.schema == Schema::eod) {
+        request.interval = milliseconds{0};
+        request.window = {};
+      }
+      submission.requests.push_back(std::move(request));
     }
-    return ParsedRequest{std::move(request), warnings(*schema)};
+    return ParsedSubmission{std::move(submission), warnings(kMembers, *schema)};
   }
 
- private:
-  enum class Interval : std::uint8_t { needed, ignored };
+  std::expected<ParsedSubmission, Refusal> read_earnings(Existing existing) {
+    const auto first = read_month("start_date", std::nullopt);
+    const auto last = read_month("end_date", first);
+    read_earnings_format();
+    const auto mode = read_mode(existing);
+    Submission submission;
+    read_labels(submission);
+    read_priority(submission);
+    if (!faults_.empty()) return std::unexpected(faults_.refusal());
+    submission.requests.push_back({.kind = Kind::earnings,
+                                   .root = {},
+                                   .dates = {*first, last_of_month(*last)},
+                                   .schema = Schema::eod,
+                                   .existing = mode});
+    return ParsedSubmission{std::move(submission), warnings(kEarningsMembers, std::nullopt)};
+  }
 
   void fault(std::string_view type, std::string_view name, std::string_view message,
              const PythonValue& value, std::string_view context = {}) {
@@ -226,12 +261,179 @@ class Form {
     return false;
   }
 
-  std::optional<Symbol> read_root() {
+  // One symbol, or several; none after a fault.
+  std::vector<Symbol> read_roots() {
+    const PythonValue* several = body_.find("roots");
+    if (several == nullptr) return read_root();
+    if (body_.find("root") != nullptr)
+      value_error("roots", "give either root or roots, not both", *several);
+    if (several->type != Type::array) {
+      fault("list_type", "roots", "Input should be a valid list", *several);
+      return {};
+    }
+    if (several->items.empty()) {
+      fault("too_short", "roots", "List should have at least 1 item after validation, not 0",
+            *several, R"({"field_type":"List","min_length":1,"actual_length":0})");
+      return {};
+    }
+    if (several->items.size() > kMostRoots) {
+      // The list itself is not given back: it may be a megabyte.
+      faults_.add("too_long", {"body", "roots"},
+                  fmt::format("List should have at most {} items after validation, not {}",
+                              kMostRoots, several->items.size()),
+                  "null",
+                  fmt::format(R"({{"field_type":"List","max_length":{},"actual_length":{}}})",
+                              kMostRoots, several->items.size()));
+      return {};
+    }
+    std::vector<Symbol> roots;
+    std::set<Symbol> seen;
+    for (std::size_t i = 0; i < several->items.size(); ++i) {
+      const PythonValue& item = several->items[i];
+      if (item.type != Type::text) {
+        faults_.add("string_type", {"body", "roots"}, "Input should be a valid string",
+                    to_python_json(item), {}, i);
+        continue;
+      }
+      auto root = Symbol::parse(item.text);
+      if (!root) {
+        faults_.add("string_pattern_mismatch", {"body", "roots"},
+                    fmt::format("String should match pattern '{}'", kRootPattern),
+                    to_python_json(item),
+                    fmt::format(R"({{"pattern":{}}})", wire::quoted(kRootPattern)), i);
+        continue;
+      }
+      if (seen.insert(*root).second)
+        roots.push_back(*std::move(root));
+      else
+        doubled_roots_.push_back(root->text());
+    }
+    return roots;
+  }
+
+  std::vector<Symbol> read_root() {
     const PythonValue* value = required("root");
-    if (value == nullptr || !is_text("root", *value)) return std::nullopt;
+    if (value == nullptr || !is_text("root", *value)) return {};
     auto root = Symbol::parse(value->text);
-    if (!root) pattern_fault("root", kRootPattern, *value);
-    return root;
+    if (!root) {
+      pattern_fault("root", kRootPattern, *value);
+      return {};
+    }
+    return {*std::move(root)};
+  }
+
+  // The month's first day. `not_before`: start_date, when this is end_date.
+  std::optional<Date> read_month(std::string_view name, std::optional<Date> not_before) {
+    const PythonValue* value = required(name);
+    if (value == nullptr || !is_text(name, *value)) return std::nullopt;
+    if (value->text.size() != 6 || !std::ranges::all_of(value->text, is_digit)) {
+      pattern_fault(name, kMonthPattern, *value);
+      return std::nullopt;
+    }
+    const auto month = parse_yyyymmdd(value->text + "01");
+    if (!month) {
+      value_error(name, fmt::format("Invalid date format: {}. Expected YYYYMM format", value->text),
+                  *value);
+      return std::nullopt;
+    }
+    if (not_before && *month < *not_before) {
+      value_error(name, "end_date must be >= start_date", *value);
+      return std::nullopt;
+    }
+    if (*month < kFirstDate) {
+      value_error(
+          name,
+          fmt::format("{} must be {} or later", name, to_yyyymmdd_text(kFirstDate).substr(0, 6)),
+          *value);
+      return std::nullopt;
+    }
+    return month;
+  }
+
+  void read_earnings_format() {
+    constexpr std::string_view kName = "return_format";
+    const PythonValue* value = body_.find(kName);
+    if (value == nullptr || !is_text(kName, *value)) return;
+    std::string format = value->text;
+    std::ranges::transform(format, format.begin(), lower);
+    if (format != to_text(FileFormat::parquet))
+      value_error(kName, "Only 'parquet' format is currently supported", *value);
+  }
+
+  // `mode`, else force_refresh, else what the server does by itself.
+  Existing read_mode(Existing otherwise) {
+    const auto forced = read_force_refresh();
+    const PythonValue* value = body_.find("mode");
+    if (value == nullptr || value->type == Type::null) {
+      if (!forced) return otherwise;
+      return *forced ? Existing::replace : Existing::keep;
+    }
+    const auto mode = value->type == Type::text ? parse_mode(value->text) : std::nullopt;
+    if (!mode) {
+      fault("literal_error", "mode", "Input should be 'skip', 'refresh' or 'force'", *value,
+            R"({"expected":"'skip', 'refresh' or 'force'"})");
+      return otherwise;
+    }
+    if (forced && *forced != (*mode == Existing::replace))
+      value_error("mode",
+                  fmt::format("mode '{}' contradicts force_refresh {}; leave one of them out",
+                              to_text(*mode), *forced),
+                  *value);
+    return *mode;
+  }
+
+  void read_labels(Submission& submission) {
+    const PythonValue* value = body_.find("labels");
+    if (value == nullptr || value->type == Type::null) return;
+    if (value->type != Type::object) {
+      fault("dict_type", "labels", "Input should be a valid dictionary", *value);
+      return;
+    }
+    if (value->members.size() > kMostLabels) {
+      value_error(
+          "labels",
+          fmt::format("there may be at most {} labels, not {}", kMostLabels, value->members.size()),
+          *value);
+      return;
+    }
+    for (const PythonMember& label : value->members) {
+      if (label.name.empty() || label.name.size() > kLongestLabelName) {
+        value_error("labels",
+                    fmt::format("a label's name must have 1 to {} bytes", kLongestLabelName),
+                    *value);
+        return;
+      }
+      if (label.value.type != Type::text || label.value.text.size() > kLongestLabelValue) {
+        value_error("labels",
+                    fmt::format("the label '{}' must be a text of at most {} bytes",
+                                shown(label.name, kLongestLabelName), kLongestLabelValue),
+                    *value);
+        return;
+      }
+      submission.labels[label.name] = label.value.text;
+    }
+  }
+
+  void read_priority(Submission& submission) {
+    constexpr std::string_view kName = "priority";
+    const PythonValue* value = body_.find(kName);
+    if (value == nullptr || value->type == Type::null) return;
+    const Integer read = integer_from(*value);
+    if (const auto* no_integer = std::get_if<NoInteger>(&read)) {
+      fault(no_integer->type, kName, no_integer->message, *value);
+      return;
+    }
+    const std::int64_t number = std::get<std::int64_t>(read);
+    if (number < -kHighestPriority)
+      fault("greater_than_equal", kName,
+            fmt::format("Input should be greater than or equal to {}", -kHighestPriority), *value,
+            fmt::format(R"({{"ge":{}}})", -kHighestPriority));
+    else if (number > kHighestPriority)
+      fault("less_than_equal", kName,
+            fmt::format("Input should be less than or equal to {}", kHighestPriority), *value,
+            fmt::format(R"({{"le":{}}})", kHighestPriority));
+    else
+      submission.priority = static_cast<int>(number);
   }
 
   // `not_before`: start_date, when this is end_date and start_date has no fault.
@@ -345,41 +547,49 @@ class Form {
     return {start, end};
   }
 
-  Existing read_force_refresh(Existing otherwise) {
+  // nullopt when it was not sent, or after a fault.
+  std::optional<bool> read_force_refresh() {
     constexpr std::string_view kName = "force_refresh";
     const PythonValue* value = body_.find(kName);
-    if (value == nullptr) return otherwise;
+    if (value == nullptr) return std::nullopt;
     const auto read = boolean_from(*value);
     if (const auto* type = std::get_if<std::string_view>(&read)) {
       fault(*type, kName,
             *type == "bool_parsing" ? "Input should be a valid boolean, unable to interpret input"
                                     : "Input should be a valid boolean",
             *value);
-      return otherwise;
+      return std::nullopt;
     }
-    return std::get<bool>(read) ? Existing::replace : Existing::keep;
+    return std::get<bool>(read);
   }
 
-  std::vector<std::string> warnings(Schema schema) const {
+  // `schema`: nullopt for earnings, which have none.
+  std::vector<std::string> warnings(std::span<const std::string_view> members,
+                                    std::optional<Schema> schema) const {
     std::vector<std::string> list;
     std::size_t unnamed = 0;
     for (const PythonMember& sent : body_.members) {
-      if (std::ranges::find(kMembers, sent.name) != kMembers.end()) continue;
+      if (std::ranges::find(members, sent.name) != members.end()) continue;
       if (list.size() == kMostNamed)
         ++unnamed;
       else
         list.push_back(fmt::format("unknown member '{}' ignored", shown(sent.name, kLongestName)));
     }
     if (unnamed > 0) list.push_back(fmt::format("{} more unknown members ignored", unnamed));
+    if (!schema) return list;
     if (body_.find("schema") != nullptr && body_.find("data_schema") != nullptr)
       list.emplace_back("member 'data_schema' ignored, since 'schema' is given");
     if (schema == Schema::eod)
       for (const std::string_view name : {"start_time", "end_time"})
         if (const auto* value = body_.find(name); value != nullptr && value->type != Type::null)
           list.push_back(fmt::format("member '{}' ignored, since schema 'eod' has no times", name));
+    if (!doubled_roots_.empty())
+      list.push_back(fmt::format("named more than once, and taken once: {}",
+                                 shown(fmt::format("{}", fmt::join(doubled_roots_, " ")), 500)));
     return list;
   }
 
+  std::vector<std::string> doubled_roots_;
   const PythonValue& body_;
   Faults faults_;
 };
@@ -402,10 +612,9 @@ Refusal not_json(const PythonJsonFault& fault) {
 
 }  // namespace
 
-std::expected<ParsedRequest, Refusal> parse_historical_request(Kind kind,
-                                                               std::string_view content_type,
-                                                               std::string_view body,
-                                                               Existing existing) {
+std::expected<ParsedSubmission, Refusal> parse_submission(Kind kind, std::string_view content_type,
+                                                          std::string_view body,
+                                                          Existing existing) {
   PythonValue value;
   if (!body.empty() && is_json(content_type)) {
     auto parsed = parse_python_json(body);

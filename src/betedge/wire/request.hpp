@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <expected>
 #include <string>
 #include <string_view>
@@ -10,19 +11,24 @@
 
 namespace betedge::wire {
 
-struct ParsedRequest {
-  HistoricalRequest request;
+struct ParsedSubmission {
+  Submission submission;
   // What was accepted and has no effect, one sentence each: "unknown member 'colour' ignored".
   std::vector<std::string> warnings;
 };
 
-// The body of POST /historical/{kind}, as its sender wrote it, to a validated, normalised request;
-// or the answer that says everything that is wrong with it, byte for byte as the Python original
-// would (API.md, Submit and Errors). A pure function; memory is a small multiple of the body.
+// The body of POST /historical/option, /historical/stock or /earnings, as its sender wrote it, to a
+// validated, normalised submission; or the answer that says everything that is wrong with it, byte
+// for byte as the Python original would (API.md, Submit and Errors). A pure function; memory is a
+// small multiple of the body.
 //
 // `content_type` is the header's value, empty when it was not sent (then, and for application/json
-// and application/*+json, the body is read as JSON). `existing` holds when the body has no
-// force_refresh.
+// and application/*+json, the body is read as JSON). `existing` holds when the body has neither
+// mode nor force_refresh.
+//
+// Part 2's members: `roots` (1 to kMostRoots symbols, in place of `root`; one named twice is taken
+// once, with a warning), `mode` (skip, refresh, force), `labels` (an object of texts), `priority`
+// (-100 to 100).
 //
 // Where it is stricter or wider than the original, as API.md asks or because the original broke:
 //  - root is checked: string_pattern_mismatch for what cannot be one folder of an object key;
@@ -33,18 +39,24 @@ struct ParsedRequest {
 //    is then ignored;
 //  - start_time and end_time are at most 86400000 (less_than_equal) and in order (a value_error of
 //    end_time); for `eod`, which has none, they are checked and then ignored with a warning;
+//  - earnings of years before 2020 are allowed;
 //  - `data_schema` is read for `schema`, and faults are told under the name that was sent;
 //  - NaN and infinities are told as null, lone surrogates as U+FFFD, since an answer cannot hold
 //  them
 //    (the original: a 500);
 //  - nesting deeper than 32 is a body that cannot be read (400).
-std::expected<ParsedRequest, Refusal> parse_historical_request(Kind kind,
-                                                               std::string_view content_type,
-                                                               std::string_view body,
-                                                               Existing existing);
+std::expected<ParsedSubmission, Refusal> parse_submission(Kind kind, std::string_view content_type,
+                                                          std::string_view body, Existing existing);
+
+inline constexpr std::size_t kMostRoots = 10'000;
+
+// The submission as its job shows it: the request's members, `roots` in place of `root` when there
+// are several, labels and priority when there are any. The same submission gives the same bytes.
+std::string to_json(const Submission& submission);
 
 // A request as it is stored, shown in a job and written into files: one line of JSON with the HTTP
-// contract's names after "kind". The same request gives the same bytes. eod's interval is null.
+// contract's names after "kind". The same request gives the same bytes. eod's interval is null;
+// earnings have months ("202401"), and no root, schema, interval or times.
 std::string to_json(const HistoricalRequest& request);
 
 // Reads what to_json wrote. invalid_request when it is anything else.

@@ -42,7 +42,8 @@ std::optional<Call> call_of(const Json& object) {
   const auto role = role_of(object);
   const auto kind = kind_of(object);
   const auto schema = schema_of(object);
-  const auto root = symbol_of(object, "root");
+  auto root = symbol_of(object, "root");
+  if (kind == Kind::earnings) root = Symbol();
   const auto dates = dates_of(object, "start_date", "end_date");
   if (!role || !kind || !schema || !root || !dates) return std::nullopt;
   return Call{
@@ -121,16 +122,71 @@ std::optional<Schema> schema_of(const Json& object) {
   });
 }
 
+namespace {
+
+// "202401" -> 1 January 2024.
+std::optional<Date> month_of(const Json& object, std::string_view name) {
+  return text_of(object, name).and_then([](const std::string& text) {
+    return text.size() == 6 ? parse_yyyymmdd(text + "01") : std::nullopt;
+  });
+}
+
+std::string month_text(Date day) {
+  return to_yyyymmdd_text(day).substr(0, 6);
+}
+
+std::optional<Existing> mode_of(const Json& object) {
+  if (const auto text = text_of(object, "mode")) return parse_mode(*text);
+  // As an older version wrote it.
+  const auto force_refresh = boolean_of(object, "force_refresh");
+  if (!force_refresh) return std::nullopt;
+  return *force_refresh ? Existing::replace : Existing::keep;
+}
+
+std::optional<HistoricalRequest> earnings_of(const Json& object, FileFormat format,
+                                             Existing existing) {
+  const auto first = month_of(object, "start_date"), last = month_of(object, "end_date");
+  if (!first || !last || *first > *last) return std::nullopt;
+  return HistoricalRequest{.kind = Kind::earnings,
+                           .root = {},
+                           .dates = {*first, last_of_month(*last)},
+                           .schema = Schema::eod,
+                           .format = format,
+                           .existing = existing};
+}
+
+// `who` is the member that names the symbols.
+std::string request_json(const HistoricalRequest& request, std::string_view who) {
+  const auto modes = fmt::format(R"("mode":"{}","force_refresh":{})", to_text(request.existing),
+                                 request.existing == Existing::replace);
+  if (request.kind == Kind::earnings)
+    return fmt::format(
+        R"({{"kind":"earnings","start_date":"{}","end_date":"{}","return_format":"{}",{}}})",
+        month_text(request.dates.first), month_text(request.dates.last), to_text(request.format),
+        modes);
+  return fmt::format(
+      R"({{"kind":"{}",{},"start_date":"{}","end_date":"{}","schema":"{}","interval":{},)"
+      R"("return_format":"{}","start_time":{},"end_time":{},{}}})",
+      to_text(request.kind), who, to_yyyymmdd_text(request.dates.first),
+      to_yyyymmdd_text(request.dates.last), to_text(request.schema),
+      interval_json(request.interval), to_text(request.format),
+      milliseconds_json(request.window.start), milliseconds_json(request.window.end), modes);
+}
+
+}  // namespace
+
 std::optional<HistoricalRequest> request_of(const Json& object) {
   const auto kind = kind_of(object);
-  const auto schema = schema_of(object);
-  const auto root = symbol_of(object, "root");
-  const auto dates = dates_of(object, "start_date", "end_date");
   const auto format = text_of(object, "return_format").and_then([](const std::string& text) {
     return parse_file_format(text);
   });
-  const auto force_refresh = boolean_of(object, "force_refresh");
-  if (!kind || !schema || !root || !dates || !format || !force_refresh) return std::nullopt;
+  const auto existing = mode_of(object);
+  if (!kind || !format || !existing) return std::nullopt;
+  if (kind == Kind::earnings) return earnings_of(object, *format, *existing);
+  const auto schema = schema_of(object);
+  const auto root = symbol_of(object, "root");
+  const auto dates = dates_of(object, "start_date", "end_date");
+  if (!schema || !root || !dates) return std::nullopt;
   return HistoricalRequest{
       .kind = *kind,
       .root = *root,
@@ -139,18 +195,37 @@ std::optional<HistoricalRequest> request_of(const Json& object) {
       .interval = milliseconds_of(object, "interval").value_or(std::chrono::milliseconds{0}),
       .window = window_of(object),
       .format = *format,
-      .existing = *force_refresh ? Existing::replace : Existing::keep};
+      .existing = *existing};
 }
 
 std::string to_json(const HistoricalRequest& request) {
-  return fmt::format(
-      R"({{"kind":"{}","root":{},"start_date":"{}","end_date":"{}","schema":"{}","interval":{},)"
-      R"("return_format":"{}","start_time":{},"end_time":{},"force_refresh":{}}})",
-      to_text(request.kind), wire::quoted(request.root.text()),
-      to_yyyymmdd_text(request.dates.first), to_yyyymmdd_text(request.dates.last),
-      to_text(request.schema), interval_json(request.interval), to_text(request.format),
-      milliseconds_json(request.window.start), milliseconds_json(request.window.end),
-      request.existing == Existing::replace);
+  return request_json(request, fmt::format(R"("root":{})", wire::quoted(request.root.text())));
+}
+
+std::string to_json(const Submission& submission) {
+  const auto& first = submission.requests.front();
+  std::string json;
+  if (submission.requests.size() == 1) {
+    json = to_json(first);
+  } else {
+    std::string roots;
+    for (const auto& request : submission.requests) {
+      if (!roots.empty()) roots += ',';
+      roots += wire::quoted(request.root.text());
+    }
+    json = request_json(first, fmt::format(R"("roots":[{}])", roots));
+  }
+  json.pop_back();
+  if (!submission.labels.empty()) {
+    std::string labels;
+    for (const auto& [name, value] : submission.labels) {
+      if (!labels.empty()) labels += ',';
+      labels += fmt::format("{}:{}", wire::quoted(name), wire::quoted(value));
+    }
+    json += fmt::format(R"(,"labels":{{{}}})", labels);
+  }
+  if (submission.priority != 0) json += fmt::format(R"(,"priority":{})", submission.priority);
+  return json + "}";
 }
 
 Result<HistoricalRequest> request_from_json(std::string_view json) {

@@ -97,19 +97,25 @@ class JobStoreContract : public ::testing::TestWithParam<Backend> {
     return value_of(*world_, std::move(task));
   }
   JobInfo create(std::uint64_t number, std::size_t items) {
-    return get(store().create_job(new_job(number, items))).value();
+    return get(store().create_job(new_job(number, items))).value().job;
   }
   JobStore::Claims claims(std::size_t max) {
-    return get(store().claim(max, "test", kLease)).value();
+    return get(store().claim("thetadata", max, "test", kLease)).value();
   }
   std::vector<ClaimedFetch> claim(std::size_t max) { return claims(max).fetches; }
   ClaimedFetch claim_one() { return claim(1).at(0); }
+  // Of a fetch that one job alone needs.
+  static Result<JobInfo> only(Result<std::vector<JobInfo>> jobs) {
+    if (!jobs) return std::unexpected(std::move(jobs).error());
+    EXPECT_EQ(jobs->size(), 1u);
+    return jobs->at(0);
+  }
   Result<JobInfo> complete(const ClaimedFetch& claim, FetchOutcome outcome) {
-    return get(store().complete(claim.fetch, claim.fence, std::move(outcome)));
+    return only(get(store().complete(claim.fetch, claim.fence, std::move(outcome))));
   }
   JobInfo job(std::uint64_t number) { return get(store().get_job(job_id(number))).value().value(); }
   std::vector<ItemRecord> items(std::uint64_t number) {
-    return get(store().list_items(job_id(number), std::nullopt, 0, 100'000)).value().items;
+    return get(store().list_items(job_id(number), {.limit = 100'000})).value().items;
   }
 
   std::unique_ptr<StoreWorld> world_;

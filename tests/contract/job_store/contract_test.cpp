@@ -42,7 +42,7 @@ TEST_P(JobStoreContract, AJobIsReadAsItWasMade) {
   auto made = new_job(7, 3);
   made.warnings = {"unknown member 'colour' ignored", "“é” \xf0\x9f\x93\x88"};
   made.not_yet_available = {Date(std::chrono::days(20'000)), Date(std::chrono::days(20'001))};
-  const auto created = get(store().create_job(made)).value();
+  const auto created = get(store().create_job(made)).value().job;
   for (const auto& info : {created, job(7)}) {
     EXPECT_EQ(info.job_id, made.job_id);
     EXPECT_EQ(info.status, JobStatus::pending);
@@ -77,8 +77,10 @@ TEST_P(JobStoreContract, AJobWithoutFetchesIsCompletedAtOnce) {
 
 TEST_P(JobStoreContract, AnUnknownJobIsAnAnswerForOneWhoAsksAndNotFoundForTheRest) {
   EXPECT_EQ(get(store().get_job(job_id(1))).value(), std::nullopt);
-  EXPECT_EQ(code_of(get(store().list_items(job_id(1), std::nullopt, 0, 10))), ErrorCode::not_found);
-  EXPECT_EQ(code_of(get(store().fail_job(job_id(1), "why"))), ErrorCode::not_found);
+  EXPECT_EQ(code_of(get(store().list_items(job_id(1), {}))), ErrorCode::not_found);
+  EXPECT_EQ(code_of(get(store().cancel_job(job_id(1)))), ErrorCode::not_found);
+  EXPECT_EQ(code_of(get(store().retry_job(job_id(1)))), ErrorCode::not_found);
+  EXPECT_EQ(code_of(get(store().delete_job(job_id(1)))), ErrorCode::not_found);
 }
 
 // --- Claiming
@@ -349,7 +351,12 @@ TEST_P(JobStoreContract, AFailedJobFailsWhatHadNotEnded) {
   complete(claimed[0], ended(ItemState::succeeded)).value();
   const auto waiting = claim_one();
   get(store().put_back(waiting.fetch, waiting.fence, 10s, true, "HTTP 500")).value();
-  const auto info = get(store().fail_job(job_id(1), "no space left in the lake")).value();
+  const auto full = claimed[1];
+  const auto changes =
+      get(store().fail_jobs(full.fetch, full.fence, "no space left in the lake")).value();
+  ASSERT_EQ(changes.jobs.size(), 1u);
+  const auto& info = changes.jobs[0];
+  EXPECT_THAT(changes.to_stop, IsEmpty());
   EXPECT_EQ(info.status, JobStatus::failed);
   EXPECT_EQ(info.error_message, "no space left in the lake");
   EXPECT_EQ(info.items, (ItemCounts{.succeeded = 1, .failed = 3}));
@@ -369,14 +376,320 @@ TEST_P(JobStoreContract, AFailedJobFailsWhatHadNotEnded) {
 
 TEST_P(JobStoreContract, AJobThatHasEndedGoesNowhere) {
   create(1, 1);
-  complete(claim_one(), ended(ItemState::succeeded)).value();
+  const auto claimed = claim_one();
+  complete(claimed, ended(ItemState::succeeded)).value();
   const auto before = job(1);
-  EXPECT_EQ(code_of(get(store().fail_job(job_id(1), "late"))), ErrorCode::conflict);
+  EXPECT_EQ(code_of(get(store().fail_jobs(claimed.fetch, claimed.fence, "late"))),
+            ErrorCode::fenced);
+  EXPECT_EQ(code_of(get(store().retry_job(job_id(1)))), ErrorCode::conflict);
   EXPECT_THAT(get(store().take_back(JobStore::Which::all, 1)).value(), IsEmpty());
   const auto after = job(1);
   EXPECT_EQ(after.version, before.version);
   EXPECT_EQ(after.status, JobStatus::completed);
   EXPECT_EQ(after.error_message, std::nullopt);
+}
+
+TEST_P(JobStoreContract, AFailedJobNamesWhatStillRunsForItAlone) {
+  create(1, 3);
+  const auto claimed = claim(3);
+  const auto changes =
+      get(store().fail_jobs(claimed[1].fetch, claimed[1].fence, "no space")).value();
+  EXPECT_THAT(changes.to_stop, ElementsAre(claimed[0].fetch, claimed[2].fetch));
+  EXPECT_EQ(code_of(complete(claimed[0], ended(ItemState::succeeded))), ErrorCode::fenced);
+}
+
+// --- Shared fetches
+// ---------------------------------------------------------------------------------
+
+// A job that needs objects of job 1 too.
+NewJob sharing_job(std::uint64_t number, std::vector<std::size_t> seqs) {
+  auto job = new_job(number, 0);
+  const auto first = new_job(1, 10);
+  for (const auto seq : seqs) job.fetches.push_back(first.fetches.at(seq));
+  return job;
+}
+
+TEST_P(JobStoreContract, TwoJobsThatNeedOneObjectShareItsFetchAndBothCountIt) {
+  create(1, 3);
+  const auto running = claim_one();  // of item 0
+  const auto second = get(store().create_job(sharing_job(2, {0, 2}))).value().job;
+  EXPECT_EQ(second.status, JobStatus::running);
+  EXPECT_EQ(second.items, (ItemCounts{.pending = 1, .running = 1}));
+  const auto ended_jobs =
+      get(store().complete(running.fetch, running.fence, ended(ItemState::succeeded))).value();
+  EXPECT_THAT(ids_of(ended_jobs), ElementsAre(job_id(1), job_id(2)));
+  EXPECT_EQ(job(1).items.succeeded, 1u);
+  EXPECT_EQ(job(2).items.succeeded, 1u);
+  EXPECT_EQ(job(2).rows, 10u);
+  // Two fetches are left for three items.
+  const auto rest = claim(9);
+  EXPECT_EQ(rest.size(), 2u);
+  for (const auto& claimed : rest)
+    get(store().complete(claimed.fetch, claimed.fence, ended(ItemState::no_data))).value();
+  EXPECT_EQ(job(1).status, JobStatus::completed);
+  EXPECT_EQ(job(2).status, JobStatus::completed);
+  EXPECT_EQ(job(2).items, (ItemCounts{.succeeded = 1, .no_data = 1}));
+}
+
+TEST_P(JobStoreContract, AFetchThatDiffersIsAnotherOneAndWaitsForTheObject) {
+  create(1, 1);
+  const auto first = claim_one();
+  auto other = sharing_job(2, {0});
+  other.fetches[0].spec_json = R"({"mode":"force"})";
+  get(store().create_job(std::move(other))).value();
+  EXPECT_EQ(job(2).status, JobStatus::pending);
+  EXPECT_THAT(claim(9), IsEmpty());  // its object is being written
+  create(3, 1);
+  EXPECT_THAT(jobs_of(claim(9)), ElementsAre(job_id(3)));  // others do not wait behind it
+  complete(first, ended(ItemState::succeeded)).value();
+  EXPECT_THAT(jobs_of(claim(9)), ElementsAre(job_id(2)));
+}
+
+TEST_P(JobStoreContract, AFetchPutBackIsPendingInEveryJob) {
+  create(1, 1);
+  get(store().create_job(sharing_job(2, {0}))).value();
+  const auto claimed = claim_one();
+  EXPECT_EQ(job(2).status, JobStatus::running);
+  get(store().put_back(claimed.fetch, claimed.fence, 10s, true, "HTTP 500")).value();
+  for (const std::uint64_t number : {1, 2}) {
+    EXPECT_EQ(job(number).items, (ItemCounts{.pending = 1}));
+    EXPECT_EQ(items(number)[0].attempts, 1);
+  }
+  EXPECT_THAT(claim(9), IsEmpty());
+  world_->pass(11s);
+  EXPECT_EQ(claim(9).size(), 1u);
+  EXPECT_THAT(claim(9), IsEmpty());
+}
+
+// --- Priority, upstreams
+// ----------------------------------------------------------------------------
+
+TEST_P(JobStoreContract, AHigherPriorityIsServedFirstAndEachUpstreamItsOwn) {
+  create(1, 5);
+  auto urgent = new_job(2, 2);
+  urgent.priority = 7;
+  get(store().create_job(std::move(urgent))).value();
+  auto other = new_job(3, 1);
+  other.upstream = "nasdaq";
+  other.priority = 100;
+  EXPECT_EQ(get(store().create_job(std::move(other))).value().job.upstream, "nasdaq");
+  EXPECT_THAT(jobs_of(claim(3)), ElementsAre(job_id(2), job_id(2), job_id(1)));
+  EXPECT_THAT(jobs_of(get(store().claim("nasdaq", 9, "test", kLease)).value().fetches),
+              ElementsAre(job_id(3)));
+}
+
+// --- Nothing twice
+// ----------------------------------------------------------------------------------
+
+TEST_P(JobStoreContract, AnEqualJobIsJoinedWhileItHasNotEnded) {
+  using How = CreatedJob::How;
+  auto first = new_job(1, 1);
+  first.equal_to = "AAPL";
+  EXPECT_EQ(get(store().create_job(first)).value().how, How::made);
+  auto second = new_job(2, 1);
+  second.equal_to = "AAPL";
+  const auto joined = get(store().create_job(second)).value();
+  EXPECT_EQ(joined.how, How::joined);
+  EXPECT_EQ(joined.job.job_id, job_id(1));
+  EXPECT_EQ(get(store().get_job(job_id(2))).value(), std::nullopt);
+  complete(claim_one(), ended(ItemState::succeeded)).value();
+  EXPECT_EQ(get(store().create_job(second)).value().how, How::made);
+  get(store().cancel_job(job_id(2))).value();
+  auto third = new_job(3, 1);
+  third.equal_to = "AAPL";
+  EXPECT_EQ(get(store().create_job(third)).value().how, How::made);
+}
+
+TEST_P(JobStoreContract, AKeyMakesTheSameRequestTheSameJobForItsTime) {
+  using How = CreatedJob::How;
+  const auto keyed = [](std::uint64_t number, std::string fingerprint, std::string principal) {
+    auto job = new_job(number, 1);
+    job.idempotency = IdempotencyKey{std::move(principal), "k1", std::move(fingerprint)};
+    return job;
+  };
+  EXPECT_EQ(get(store().create_job(keyed(1, "a", "ann"))).value().how, How::made);
+  complete(claim_one(), ended(ItemState::succeeded)).value();
+  const auto again = get(store().create_job(keyed(2, "a", "ann"))).value();
+  EXPECT_EQ(again.how, How::replayed);
+  EXPECT_EQ(again.job.job_id, job_id(1));
+  EXPECT_EQ(again.job.status, JobStatus::completed);
+  EXPECT_EQ(get(store().create_job(keyed(3, "b", "ann"))).value().how, How::key_used_otherwise);
+  EXPECT_EQ(get(store().create_job(keyed(4, "b", "bob"))).value().how, How::made);
+  world_->pass(std::chrono::hours(25));
+  EXPECT_EQ(get(store().create_job(keyed(5, "b", "ann"))).value().how, How::made);
+  // A job that is deleted takes its key along.
+  get(store().cancel_job(job_id(5))).value();
+  get(store().delete_job(job_id(5))).value();
+  EXPECT_EQ(get(store().create_job(keyed(6, "c", "ann"))).value().how, How::made);
+}
+
+// --- Cancel, retry, delete
+// --------------------------------------------------------------------------
+
+TEST_P(JobStoreContract, ACancelledJobEndsWhenItsRunningFetchesHaveStopped) {
+  create(1, 4);
+  const auto claimed = claim(2);
+  complete(claimed[0], ended(ItemState::succeeded)).value();
+  const auto asked = get(store().cancel_job(job_id(1))).value();
+  EXPECT_EQ(asked.jobs.at(0).state(), JobState::cancelling);
+  EXPECT_EQ(asked.jobs.at(0).items, (ItemCounts{.running = 1, .succeeded = 1, .cancelled = 2}));
+  EXPECT_THAT(asked.to_stop, ElementsAre(claimed[1].fetch));
+  EXPECT_THAT(claim(9), IsEmpty());
+  const auto again = get(store().cancel_job(job_id(1))).value();
+  EXPECT_EQ(again.jobs.at(0).version, asked.jobs.at(0).version);
+  EXPECT_THAT(again.to_stop, ElementsAre(claimed[1].fetch));
+  const auto stopped =
+      only(get(store().put_back(claimed[1].fetch, claimed[1].fence, 0ms, false, ""))).value();
+  EXPECT_EQ(stopped.state(), JobState::cancelled);
+  EXPECT_EQ(stopped.error_message, "cancelled");
+  EXPECT_EQ(stopped.items, (ItemCounts{.succeeded = 1, .cancelled = 3}));
+  EXPECT_THAT(claim(9), IsEmpty());
+  // A second time it is answered as it is.
+  const auto ended_job = get(store().cancel_job(job_id(1))).value();
+  EXPECT_EQ(ended_job.jobs.at(0).version, stopped.version);
+  EXPECT_EQ(items(1)[0].state, ItemState::succeeded);
+  EXPECT_EQ(items(1)[0].rows, 10u);
+}
+
+TEST_P(JobStoreContract, AQueuedJobIsCancelledAtOnce) {
+  create(1, 3);
+  const auto asked = get(store().cancel_job(job_id(1))).value();
+  EXPECT_EQ(asked.jobs.at(0).state(), JobState::cancelled);
+  EXPECT_THAT(asked.to_stop, IsEmpty());
+}
+
+TEST_P(JobStoreContract, WhatFinishesWhileItIsBeingCancelledCounts) {
+  create(1, 1);
+  const auto claimed = claim_one();
+  get(store().cancel_job(job_id(1))).value();
+  const auto info = complete(claimed, ended(ItemState::succeeded)).value();
+  EXPECT_EQ(info.state(), JobState::completed);
+  EXPECT_EQ(info.error_message, std::nullopt);
+}
+
+TEST_P(JobStoreContract, ACancelLeavesWhatAnotherJobNeeds) {
+  create(1, 2);
+  get(store().create_job(sharing_job(2, {0, 1}))).value();
+  const auto claimed = claim_one();
+  const auto asked = get(store().cancel_job(job_id(1))).value();
+  EXPECT_EQ(asked.jobs.at(0).state(), JobState::cancelled);
+  EXPECT_THAT(asked.to_stop, IsEmpty());
+  EXPECT_TRUE(complete(claimed, ended(ItemState::succeeded)).has_value());
+  EXPECT_EQ(items(1)[0].state, ItemState::cancelled);
+  EXPECT_EQ(items(1)[0].rows, 0u);
+  EXPECT_EQ(job(1).rows, 0u);
+  EXPECT_EQ(claim(9).size(), 1u);
+}
+
+TEST_P(JobStoreContract, ACancelThatWasUnderWayEndsWithTheNextStart) {
+  create(1, 2);
+  claim(1);
+  get(store().cancel_job(job_id(1))).value();
+  get(store().take_back(JobStore::Which::all, 9)).value();
+  EXPECT_EQ(job(1).state(), JobState::cancelled);
+  EXPECT_THAT(claim(9), IsEmpty());
+}
+
+TEST_P(JobStoreContract, ARetryBeginsTheFailedItemsAnewAndNothingElse) {
+  create(1, 3);
+  const auto claimed = claim(3);
+  complete(claimed[0], ended(ItemState::succeeded)).value();
+  complete(claimed[1], ended(ItemState::failed, "HTTP 500")).value();
+  complete(claimed[2], ended(ItemState::no_data)).value();
+  const auto before = job(1);
+  const auto retried = get(store().retry_job(job_id(1))).value();
+  EXPECT_EQ(retried.state(), JobState::queued);
+  EXPECT_EQ(retried.retries, 1u);
+  EXPECT_EQ(retried.items, (ItemCounts{.pending = 1, .succeeded = 1, .no_data = 1}));
+  EXPECT_EQ(retried.error_message, std::nullopt);
+  EXPECT_EQ(retried.finished_at, std::nullopt);
+  EXPECT_GT(retried.version, before.version);
+  EXPECT_EQ(code_of(get(store().retry_job(job_id(1)))), ErrorCode::conflict);
+  EXPECT_EQ(items(1)[1].attempts, 0);
+  const auto again = claim(9);
+  ASSERT_THAT(places(again), ElementsAre(1));
+  EXPECT_EQ(complete(again[0], ended(ItemState::succeeded)).value().state(), JobState::completed);
+  EXPECT_EQ(code_of(complete(claimed[1], ended(ItemState::succeeded))), ErrorCode::fenced);
+}
+
+TEST_P(JobStoreContract, AFailureOfASharedFetchIsRetriedForEachJobByItself) {
+  create(1, 1);
+  get(store().create_job(sharing_job(2, {0}))).value();
+  const auto claimed = claim_one();
+  get(store().complete(claimed.fetch, claimed.fence, ended(ItemState::failed, "HTTP 500"))).value();
+  get(store().retry_job(job_id(1))).value();
+  get(store().retry_job(job_id(2))).value();
+  const auto again = claim(9);
+  ASSERT_EQ(again.size(), 1u);  // shared again
+  get(store().complete(again[0].fetch, again[0].fence, ended(ItemState::succeeded))).value();
+  EXPECT_EQ(job(1).state(), JobState::completed);
+  EXPECT_EQ(job(2).state(), JobState::completed);
+}
+
+TEST_P(JobStoreContract, AnEndedJobIsForgottenWhenItIsDeleted) {
+  create(1, 2);
+  get(store().create_job(sharing_job(2, {0}))).value();
+  EXPECT_EQ(code_of(get(store().delete_job(job_id(1)))), ErrorCode::conflict);
+  get(store().cancel_job(job_id(1))).value();
+  EXPECT_TRUE(get(store().delete_job(job_id(1))).has_value());
+  EXPECT_EQ(get(store().get_job(job_id(1))).value(), std::nullopt);
+  EXPECT_EQ(code_of(get(store().delete_job(job_id(1)))), ErrorCode::not_found);
+  complete(claim_one(), ended(ItemState::succeeded)).value();  // the other's is still there
+  EXPECT_EQ(job(2).state(), JobState::completed);
+}
+
+TEST_P(JobStoreContract, ItemsThatEndedSinceAVersionAreFound) {
+  create(1, 3);
+  const auto claimed = claim(3);
+  complete(claimed[0], ended(ItemState::failed, "one")).value();
+  const auto between = job(1).version;
+  complete(claimed[1], ended(ItemState::failed, "two")).value();
+  const auto page = get(store().list_items(job_id(1), {.state = ItemState::failed,
+                                                       .from_seq = 0,
+                                                       .limit = 10,
+                                                       .ended_after_version = between}))
+                        .value();
+  ASSERT_EQ(page.items.size(), 1u);
+  EXPECT_EQ(page.items[0].error, "two");
+  EXPECT_EQ(page.items[0].ended_version, job(1).version);
+}
+
+TEST_P(JobStoreContract, JobsAreFoundByLabel) {
+  auto job = new_job(1, 1);
+  job.labels = {{"desk", "vol"}, {"what's", "“it”"}};
+  get(store().create_job(job)).value();
+  create(2, 1);
+  const auto found = [&](std::string name, std::string value) {
+    return ids_of(
+        get(store().list_jobs({.status = {}, .label = {{name, value}}, .limit = {}})).value());
+  };
+  EXPECT_THAT(found("desk", "vol"), ElementsAre(job_id(1)));
+  EXPECT_THAT(found("what's", "“it”"), ElementsAre(job_id(1)));
+  EXPECT_THAT(found("desk", "rates"), IsEmpty());
+}
+
+TEST_P(JobStoreContract, ExperienceIsTheMeanOfWhatWasPublished) {
+  EXPECT_EQ(get(store().experience("lake/1/")).value().objects, 0u);
+  create(1, 2);
+  std::uint64_t size = 1000;
+  for (const auto& claimed : claim(2)) {
+    auto outcome = ended(ItemState::succeeded);
+    outcome.object = ObjectRecord{.key = claimed.key,
+                                  .size_bytes = size,
+                                  .rows = 1,
+                                  .sha256 = "5ead",
+                                  .covers_through = {},
+                                  .schema_version = 1,
+                                  .written_at = {},
+                                  .took = 2s};
+    size += 1000;
+    complete(claimed, outcome).value();
+  }
+  const auto found = get(store().experience("lake/1/")).value();
+  EXPECT_EQ(found.objects, 2u);
+  EXPECT_EQ(found.mean_bytes, 1500);
+  EXPECT_EQ(found.mean_seconds, 2);
+  EXPECT_EQ(get(store().experience("lake/2/")).value().objects, 0u);
 }
 
 // --- Putting back
@@ -386,7 +699,7 @@ TEST_P(JobStoreContract, AFetchPutBackWaitsForItsTime) {
   create(1, 2);
   const auto claimed = claim_one();
   const auto info =
-      get(store().put_back(claimed.fetch, claimed.fence, 30s, true, "HTTP 500")).value();
+      only(get(store().put_back(claimed.fetch, claimed.fence, 30s, true, "HTTP 500"))).value();
   EXPECT_EQ(info.items, (ItemCounts{.pending = 2}));
   EXPECT_EQ(info.status, JobStatus::running);
   const auto others = claims(5);
@@ -442,7 +755,7 @@ TEST_P(JobStoreContract, JobsAreListedNewestFirst) {
   complete(claim_one(), ended(ItemState::succeeded)).value();  // of job 1
   claim_one();                                                 // of job 2
   const auto list = [&](std::optional<JobStatus> status, std::optional<std::size_t> limit) {
-    return ids_of(get(store().list_jobs(status, limit)).value());
+    return ids_of(get(store().list_jobs({.status = status, .label = {}, .limit = limit})).value());
   };
   EXPECT_THAT(list({}, {}), ElementsAre(job_id(4), job_id(3), job_id(2), job_id(1)));
   EXPECT_THAT(list({}, 2), ElementsAre(job_id(4), job_id(3)));
@@ -464,7 +777,9 @@ TEST_P(JobStoreContract, ItemsAreReadPageByPage) {
     std::vector<ObjectKey> keys;
     std::uint32_t from = 0;
     while (true) {
-      const auto page = get(store().list_items(job_id(1), state, from, limit)).value();
+      const auto page =
+          get(store().list_items(job_id(1), {.state = state, .from_seq = from, .limit = limit}))
+              .value();
       EXPECT_LE(page.items.size(), limit);
       for (const auto& item : page.items) keys.push_back(item.key);
       if (!page.next) return keys;
@@ -521,7 +836,7 @@ TEST_P(JobStoreContract, AnObjectIsRememberedAsItWasLastPublished) {
 // Claims and completes until nothing is left.
 Task<void> work_off(JobStore& store, int& done) {
   while (true) {
-    auto claimed = co_await store.claim(2, "test", 60s);
+    auto claimed = co_await store.claim("thetadata", 2, "test", 60s);
     if (claimed.value().fetches.empty()) co_return;
     for (const auto& claim : claimed->fetches) {
       auto outcome = ended(ItemState::succeeded);

@@ -79,6 +79,44 @@ TEST(JobStatusTest, MovesForwardOnly) {
           << to_text(all[from]) << " to " << to_text(all[to]);
 }
 
+JobInfo job_in(JobStatus status, ItemCounts items, bool cancel_requested = false) {
+  JobInfo job;
+  job.status = status;
+  job.items = items;
+  job.cancel_requested = cancel_requested;
+  return job;
+}
+
+TEST(JobStateTest, IsTheContractsTableAndReadBack) {
+  using enum JobState;
+  const std::pair<JobInfo, JobState> cases[] = {
+      {job_in(JobStatus::pending, {.pending = 2}), queued},
+      {job_in(JobStatus::running, {.running = 2}), running},
+      {job_in(JobStatus::running, {.running = 1, .cancelled = 1}, true), cancelling},
+      {job_in(JobStatus::failed, {.succeeded = 1, .cancelled = 1}, true), cancelled},
+      {job_in(JobStatus::completed, {.skipped = 2}), completed},
+      {job_in(JobStatus::completed, {.succeeded = 1, .failed = 1}), completed_with_errors},
+      {job_in(JobStatus::failed, {.failed = 2}), failed},
+  };
+  for (const auto& [job, state] : cases) {
+    EXPECT_EQ(job.state(), state);
+    EXPECT_EQ(status_of(state), job.status);
+    EXPECT_EQ(has_ended(state), has_ended(job.status));
+    EXPECT_EQ(parse_job_state(to_text(state)), state);
+  }
+  EXPECT_EQ(parse_job_state("done"), std::nullopt);
+}
+
+TEST(JobTransitionTest, OnlyARetryLeadsOutOfAnEndAndOnlyToQueued) {
+  for (const auto& step : job_transitions()) {
+    EXPECT_EQ(has_ended(step.from), step.event == JobEvent::retried);
+    if (step.event == JobEvent::retried) EXPECT_EQ(step.to, JobState::queued);
+    if (step.event == JobEvent::items_ended) EXPECT_TRUE(has_ended(step.to));
+    if (step.event == JobEvent::claimed) EXPECT_EQ(step.to, JobState::running);
+    EXPECT_NE(step.from, JobState::completed) << "nothing of it has failed";
+  }
+}
+
 TEST(ItemStateTest, IsReadBackAndAllButTwoAreEnds) {
   using enum ItemState;
   for (const auto state : {pending, running, succeeded, skipped, no_data, failed, cancelled}) {

@@ -208,5 +208,36 @@ INSTANTIATE_TEST_SUITE_P(Requests, PlanPropertyTest,
                                   std::string(to_text(std::get<1>(tested.param)));
                          });
 
+TEST(PlanEarningsTest, IsOneItemAMonthAndOneCallAMondayToFriday) {
+  const HistoricalRequest request{.kind = Kind::earnings,
+                                  .root = {},
+                                  .dates = {sys_days{2023y / 12 / 1}, sys_days{2024y / 2 / 29}},
+                                  .schema = Schema::eod};
+  const auto planned = plan(request, sys_days{2024y / 2 / 14});  // a Wednesday
+  ASSERT_EQ(planned.items.size(), 3U);
+  EXPECT_EQ(planned.items[0].key.text(), "earnings/2023/12/data.parquet");
+  EXPECT_EQ(planned.items[1].calls.size(), 23U);  // New Year's Day is a Monday too
+  EXPECT_EQ(planned.items[1].calls[0].dates.first, sys_days{2024y / 1 / 1});
+  EXPECT_EQ(planned.items[2].covers.last, sys_days{2024y / 2 / 13});
+  EXPECT_EQ(planned.items[2].calls.size(), 9U);
+  ASSERT_EQ(planned.not_yet_available.size(), 12U);
+  EXPECT_EQ(planned.not_yet_available.front(), sys_days{2024y / 2 / 14});
+  for (const auto& item : planned.items)
+    for (const auto& call : item.calls) EXPECT_EQ(call.kind, Kind::earnings);
+}
+
+TEST(PlanSubmissionTest, IsThePlansOfItsSymbolsOneAfterTheOther) {
+  auto request =
+      request_for(Kind::stock, Schema::ohlc, sys_days{2024y / 1 / 2}, sys_days{2024y / 1 / 5});
+  Submission submission{.requests = {request}, .labels = {}, .priority = 0};
+  request.root = Symbol::parse("ZZZ").value();
+  submission.requests.push_back(request);
+  const auto planned = plan(submission, sys_days{2024y / 1 / 4});
+  ASSERT_EQ(planned.items.size(), 4U);
+  EXPECT_EQ(planned.items[2].calls[0].root, request.root);
+  EXPECT_EQ(planned.items[2].covers, planned.items[0].covers);
+  EXPECT_EQ(planned.not_yet_available.size(), 2U) << "each day once";
+}
+
 }  // namespace
 }  // namespace betedge::core

@@ -32,7 +32,10 @@ TEST(SymbolTest, EveryByteIsDecidedByTheRule) {
 }
 
 TEST(NamesTest, AreReadBackAndNothingElseIs) {
-  for (const auto kind : {Kind::option, Kind::stock}) EXPECT_EQ(parse_kind(to_text(kind)), kind);
+  for (const auto kind : {Kind::option, Kind::stock, Kind::earnings})
+    EXPECT_EQ(parse_kind(to_text(kind)), kind);
+  for (const auto mode : {Existing::keep, Existing::refresh, Existing::replace})
+    EXPECT_EQ(parse_mode(to_text(mode)), mode);
   for (const auto schema : {Schema::quote, Schema::ohlc, Schema::eod})
     EXPECT_EQ(parse_schema(to_text(schema)), schema);
   for (const auto format : {FileFormat::parquet, FileFormat::ipc})

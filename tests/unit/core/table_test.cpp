@@ -16,7 +16,9 @@ std::string spelled(std::span<const Column> columns) {
       case ColumnType::uint32: break;
       case ColumnType::float64: text += ":f"; break;
       case ColumnType::text: text += ":t"; break;
+      case ColumnType::int64: text += ":i"; break;
     }
+    if (column.nullable) text += '?';
   }
   return text;
 }
@@ -37,6 +39,14 @@ TEST(TableTest, ColumnsStandInTheOrderOfTheLayout) {
     EXPECT_EQ(spelled(columns(Kind::stock, schema)), layout);
     EXPECT_EQ(spelled(columns(Kind::option, schema)), layout + kContract);
   }
+}
+
+TEST(TableTest, EarningsHaveOneTableWhateverTheSchema) {
+  for (const auto schema : {Schema::quote, Schema::eod})
+    EXPECT_EQ(spelled(columns(Kind::earnings, schema)),
+              "date:t symbol:t name:t? time:t? eps:f? eps_forecast:f? surprise_pct:f? "
+              "market_cap:i? fiscal_quarter_ending:t? num_estimates:i? last_year_eps:f? "
+              "last_year_report_date:t?");
 }
 
 }  // namespace

@@ -67,6 +67,7 @@ class ScriptedSource final : public Source {
     co_return std::make_unique<ScriptedAnswer>(answer.body);
   }
   std::optional<std::string> refusal(const Call&) const override { return refuses; }
+  std::string version() const override { return "v3"; }
   Task<Result<void>> probe(std::stop_token) override {
     if (!is_there) co_return fail(ErrorCode::upstream_unavailable, "connection refused");
     co_return Result<void>{};
@@ -111,7 +112,14 @@ class DataProcessingServiceTest : public ::testing::Test {
     store_ = *jobs::open_sqlite_store(runtime_, ":memory:");
     EngineOptions options;
     options.retry.max_attempts = 3;
-    service_.emplace(DataProcessingService::Ports{runtime_, *store_, lake_, source_, log_},
+    options.items_per_job = 400;
+    options.queued_items = 500;
+    service_.emplace(DataProcessingService::Ports{runtime_,
+                                                  *store_,
+                                                  lake_,
+                                                  {{"thetadata", source_, limiter_},
+                                                   {"nasdaq", nasdaq_, nasdaq_limiter_}},
+                                                  log_},
                      options);
     runtime_.run(must(service_->start()));
   }
@@ -138,7 +146,19 @@ class DataProcessingServiceTest : public ::testing::Test {
     const auto id =
         JobId::make(runtime_.wall_now(), {runtime_.random_bits(), runtime_.random_bits()});
     std::vector<std::string> warnings{"unknown member 'colour' ignored"};
-    answer.emplace(co_await service_->process_request(request, id, std::move(warnings)));
+    Submission submission{.requests = {request}, .labels = {}, .priority = 0};
+    co_await submit_whole(std::move(submission), id, std::move(warnings), answer);
+  }
+  Task<void> submit_whole(Submission submission, JobId id, std::vector<std::string> warnings,
+                          std::optional<Submitted>& answer) {
+    auto created = co_await service_->process_request(std::move(submission), id,
+                                                      std::move(warnings), std::nullopt);
+    if (created) {
+      how_ = created->how;
+      answer.emplace(created->job);
+    } else {
+      answer.emplace(std::unexpected(created.error()));
+    }
   }
   Submitted submit(const HistoricalRequest& request) {
     std::optional<Submitted> answer;
@@ -168,7 +188,7 @@ class DataProcessingServiceTest : public ::testing::Test {
     return info;
   }
   Task<void> items_into(JobId id, std::vector<ItemRecord>& items) {
-    auto page = co_await service_->list_items(id, std::nullopt, 0, 1'000);
+    auto page = co_await service_->list_items(id, {.limit = 1'000});
     if (page) items = page->items;
   }
   std::vector<ItemRecord> items(JobId id) {
@@ -177,9 +197,44 @@ class DataProcessingServiceTest : public ::testing::Test {
     return all;
   }
 
+  Task<void> sleep(std::chrono::nanoseconds time) { (void)co_await sleep_for(runtime_, time); }
+  Task<void> change(Task<Result<JobInfo>> task) {
+    auto owned = std::move(task);
+    changed_ = co_await std::move(owned);
+  }
+  // What refused the change; `internal` when nothing did.
+  ErrorCode change_of(Task<Result<JobInfo>> task) {
+    runtime_.run(change(std::move(task)));
+    return changed_ ? ErrorCode::internal : changed_.error().code;
+  }
+  Task<void> delete_into(JobId id, Result<void>& answer) {
+    answer = co_await service_->delete_job(id);
+  }
+  Result<void> deleted(JobId id) {
+    Result<void> answer;
+    runtime_.run(delete_into(id, answer));
+    return answer;
+  }
+  using Dry = std::expected<DryRun, DataProcessingService::SubmitFailure>;
+  Task<void> dry_run_into(HistoricalRequest request, std::optional<Dry>& answer) {
+    Submission submission{.requests = {std::move(request)}, .labels = {}, .priority = 0};
+    answer.emplace(co_await service_->dry_run(std::move(submission)));
+  }
+  Dry dry_run(const HistoricalRequest& request) {
+    std::optional<Dry> answer;
+    runtime_.run(dry_run_into(request, answer));
+    return *std::move(answer);
+  }
+  Task<void> wait(JobId id, std::optional<SteadyTime> until, std::optional<Woken>& woken) {
+    woken = co_await service_->wait_for_change(id, {}, until);
+  }
+
+  Result<JobInfo> changed_ = JobInfo{};
   testing::VirtualRuntime runtime_{7};
   sinks::MemoryStore lake_{runtime_};
-  ScriptedSource source_{runtime_};
+  ScriptedSource source_{runtime_}, nasdaq_{runtime_};
+  net::Limiter limiter_{runtime_, 4}, nasdaq_limiter_{runtime_, 1};
+  CreatedJob::How how_ = CreatedJob::How::made;
   LineLog log_;
   std::unique_ptr<JobStore> store_;
   std::optional<DataProcessingService> service_;
@@ -295,13 +350,13 @@ TEST_F(DataProcessingServiceTest, WhileTheTerminalIsGoneTheJobWaitsSaysSoAndBurn
   source_.answers[{Kind::stock, day(2024, 1, 4)}] = {{{}, false, ohlc_csv("2024-01-04")}};
   const auto id = submit(stock_ohlc(day(2024, 1, 4), day(2024, 1, 4)))->job_id;
   for (int i = 0; i < 5'000 && runtime_.steady_now().time_since_epoch() < 1h; ++i) runtime_.step();
-  EXPECT_THAT(service_->waiting_for().value_or(""), HasSubstr("connection refused"));
+  EXPECT_THAT(service_->waiting_for(job(id)).value_or(""), HasSubstr("connection refused"));
   EXPECT_EQ(job(id).completed_items(), 0U);
   EXPECT_LE(source_.calls.size(), 3U);
   source_.is_there = true;
   const auto info = run_to_end(id);
   EXPECT_EQ(info.items.succeeded, 1U);
-  EXPECT_EQ(service_->waiting_for(), std::nullopt);
+  EXPECT_EQ(service_->waiting_for(info), std::nullopt);
   EXPECT_LE(items(id)[0].attempts, 1);
 }
 
@@ -428,6 +483,186 @@ TEST_F(DataProcessingServiceTest, CloseLeavesNothingRunningAndHandsUnfinishedFet
   const auto refused = submit(stock_ohlc(day(2024, 1, 2), day(2024, 1, 31)));
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(std::get<Error>(refused.error()).code, ErrorCode::store_unavailable);
+}
+
+// --- Several at once
+// ----------------------------------------------------------------------------
+
+TEST_F(DataProcessingServiceTest, AnEqualRequestJoinsTheJobThatHasNotEnded) {
+  const auto request = stock_ohlc(day(2024, 1, 2), day(2024, 1, 5));
+  const auto first = submit(request)->job_id;
+  EXPECT_EQ(submit(request)->job_id, first);
+  EXPECT_EQ(how_, CreatedJob::How::joined);
+  auto other = request;
+  other.existing = Existing::replace;
+  EXPECT_NE(submit(other)->job_id, first);
+  run_to_end(first);
+  EXPECT_NE(submit(request)->job_id, first);
+}
+
+TEST_F(DataProcessingServiceTest, ARequestThatGoesOnIsNotJoinedOnTheNextDay) {
+  source_.is_there = false;
+  // Until Friday; the world begins on Monday 2 June 2025.
+  const auto request = stock_ohlc(day(2025, 5, 28), day(2025, 6, 6));
+  const auto monday = submit(request);
+  runtime_.run(sleep(24h));
+  const auto tuesday = submit(request);
+  EXPECT_NE(tuesday->job_id, monday->job_id) << "Monday would be missing, and nobody say so";
+  EXPECT_EQ(tuesday->total_items(), monday->total_items() + 1);
+}
+
+TEST_F(DataProcessingServiceTest, TwoJobsThatNeedOneObjectDownloadItOnceAndBothCountIt) {
+  for (unsigned number = 2; number <= 5; ++number)
+    source_.answers[{Kind::stock, day(2024, 1, number)}] = {
+        {{}, false, ohlc_csv(to_iso_text(day(2024, 1, number)))}};
+  const auto first = submit(stock_ohlc(day(2024, 1, 2), day(2024, 1, 4)))->job_id;
+  const auto second = submit(stock_ohlc(day(2024, 1, 3), day(2024, 1, 5)))->job_id;
+  EXPECT_EQ(run_to_end(first).items.succeeded, 3U);
+  EXPECT_EQ(run_to_end(second).items.succeeded, 3U);
+  EXPECT_EQ(source_.calls.size(), 4U);
+}
+
+TEST_F(DataProcessingServiceTest, SeveralSymbolsAreOneJob) {
+  Submission submission;
+  for (const auto* root : {"AAA", "BBB"}) {
+    auto request = stock_ohlc(day(2024, 1, 4), day(2024, 1, 5));
+    request.root = *Symbol::parse(root);
+    submission.requests.push_back(std::move(request));
+  }
+  source_.answers[{Kind::stock, day(2024, 1, 5)}] = {
+      {Error{ErrorCode::upstream_refused, "HTTP 400", {}}, false, ""}};
+  std::optional<Submitted> answer;
+  runtime_.run(submit_whole(submission, JobId::make(runtime_.wall_now(), {1, 2}), {}, answer));
+  const auto info = run_to_end((*answer)->job_id);
+  EXPECT_EQ(info.total_items(), 4U);
+  EXPECT_THAT(items(info.job_id)[3].key.text(), HasSubstr("/BBB/2024/01/05/"));
+  EXPECT_THAT(info.error_message.value_or(""), HasSubstr("AAA 20240105: HTTP 400"));
+}
+
+TEST_F(DataProcessingServiceTest, AnUpstreamThatIsGoneHoldsOnlyItsOwnJobs) {
+  source_.is_there = false;
+  const auto waiting = submit(stock_ohlc(day(2024, 1, 4), day(2024, 1, 4)))->job_id;
+  const auto other = submit({.kind = Kind::earnings,
+                             .root = {},
+                             .dates = {day(2024, 1, 1), day(2024, 1, 31)},
+                             .schema = Schema::eod});
+  EXPECT_EQ(run_to_end(other->job_id).items.no_data, 1U);
+  EXPECT_EQ(nasdaq_.calls.size(), 23U) << "every Monday to Friday, New Year's Day too";
+  for (int i = 0; i < 5'000 && runtime_.steady_now().time_since_epoch() < 1h; ++i) runtime_.step();
+  EXPECT_TRUE(service_->waiting_for(job(waiting)).has_value());
+  for (const auto& upstream : service_->upstreams())
+    EXPECT_EQ(upstream.circuit_is_open, upstream.name == "thetadata");
+}
+
+// --- Control
+// ------------------------------------------------------------------------------------
+
+TEST_F(DataProcessingServiceTest, ACancelStopsWhatRunsAndKeepsWhatIsFinished) {
+  source_.answers[{Kind::stock, day(2024, 1, 2)}] = {{{}, false, ohlc_csv("2024-01-02")}};
+  const auto id = submit(stock_ohlc(day(2024, 1, 2), day(2024, 1, 31)))->job_id;
+  while (lake_.keys().empty()) runtime_.step();
+  source_.latency = 1h;
+  while (job(id).items.running < 4) runtime_.step();
+  const auto before = runtime_.steady_now();
+  const auto calls = source_.calls.size();
+  runtime_.run(change(service_->cancel_job(id)));
+  const auto info = run_to_end(id);
+  EXPECT_LT(runtime_.steady_now() - before, 2s);
+  EXPECT_EQ(info.state(), JobState::cancelled);
+  EXPECT_EQ(info.error_message, "cancelled");
+  EXPECT_EQ(source_.calls.size(), calls);
+  EXPECT_EQ(lake_.keys().size(), 1U);
+  EXPECT_THAT(log_.lines, ::testing::Contains(HasSubstr("job_cancelled")));
+}
+
+TEST_F(DataProcessingServiceTest, ACancelLeavesADownloadThatAnotherJobNeeds) {
+  source_.latency = 1min;
+  source_.answers[{Kind::stock, day(2024, 1, 4)}] = {{{}, false, ohlc_csv("2024-01-04")}};
+  const auto first = submit(stock_ohlc(day(2024, 1, 4), day(2024, 1, 4)))->job_id;
+  const auto second = submit(stock_ohlc(day(2024, 1, 4), day(2024, 1, 5)))->job_id;
+  while (job(first).items.running == 0) runtime_.step();
+  runtime_.run(change(service_->cancel_job(first)));
+  EXPECT_EQ(job(first).state(), JobState::cancelled);
+  EXPECT_EQ(run_to_end(second).items.succeeded, 1U);
+  EXPECT_EQ(source_.calls.size(), 2U);
+}
+
+TEST_F(DataProcessingServiceTest, ARetryDoesTheFailedItemsAgainAndADeleteForgetsTheJob) {
+  source_.answers[{Kind::stock, day(2024, 1, 4)}] = {
+      {Error{ErrorCode::upstream_refused, "HTTP 400", {}}, false, ""},
+      {{}, false, ohlc_csv("2024-01-04")}};
+  source_.answers[{Kind::stock, day(2024, 1, 5)}] = {{{}, false, ohlc_csv("2024-01-05")}};
+  const auto id = submit(stock_ohlc(day(2024, 1, 4), day(2024, 1, 5)))->job_id;
+  EXPECT_EQ(run_to_end(id).state(), JobState::completed_with_errors);
+  EXPECT_EQ(change_of(service_->cancel_job(id)), ErrorCode::internal) << "an ended job is shown";
+  EXPECT_EQ(change_of(service_->retry_job(id)), ErrorCode::internal);
+  EXPECT_EQ(run_to_end(id).state(), JobState::completed);
+  EXPECT_EQ(source_.calls.size(), 3U);
+  EXPECT_EQ(change_of(service_->retry_job(id)), ErrorCode::conflict);
+  EXPECT_TRUE(deleted(id).has_value());
+  EXPECT_EQ(deleted(id).error().code, ErrorCode::not_found);
+  EXPECT_EQ(job(id).created_at, Timestamp{}) << "it is gone";
+  EXPECT_EQ(lake_.keys().size(), 2U);
+}
+
+TEST_F(DataProcessingServiceTest, ADryRunTellsWhatIsThereAndStoresNothing) {
+  source_.answers[{Kind::stock, day(2024, 1, 4)}] = {{{}, false, ohlc_csv("2024-01-04")}};
+  run_to_end(submit(stock_ohlc(day(2024, 1, 4), day(2024, 1, 4)))->job_id);
+  const auto calls = source_.calls.size();
+  const auto run = dry_run(stock_ohlc(day(2024, 1, 2), day(2024, 1, 5))).value();
+  ASSERT_EQ(run.items.size(), 4U);
+  EXPECT_EQ(run.calls, 3U);
+  EXPECT_TRUE(run.items[2].is_there);
+  EXPECT_FALSE(run.items[3].is_there);
+  EXPECT_EQ(run.like_objects, 1U);
+  EXPECT_GT(run.bytes.value_or(0), 1'000);
+  EXPECT_TRUE(run.seconds.has_value());
+  EXPECT_EQ(source_.calls.size(), calls);
+  auto forced = stock_ohlc(day(2024, 1, 4), day(2024, 1, 4));
+  forced.existing = Existing::replace;
+  EXPECT_EQ(dry_run(forced)->calls, 1U);
+  auto unknown = stock_ohlc(day(2024, 1, 4), day(2024, 1, 4));
+  unknown.root = *Symbol::parse("ZZZ");
+  EXPECT_EQ(dry_run(unknown)->bytes, std::nullopt);
+  EXPECT_FALSE(dry_run(stock_ohlc(day(2025, 6, 2), day(2025, 6, 6))).has_value());
+}
+
+TEST_F(DataProcessingServiceTest, WhatIsTooMuchIsRefusedBeforeItIsPlanned) {
+  const auto large = submit(stock_ohlc(day(2020, 1, 1), day(2024, 1, 1)));
+  ASSERT_FALSE(large.has_value());
+  EXPECT_THAT(std::get<Rejection>(large.error()).message, HasSubstr("a job may have 400"));
+  source_.is_there = false;
+  submit(stock_ohlc(day(2023, 1, 1), day(2023, 12, 31)));
+  auto more = stock_ohlc(day(2022, 1, 1), day(2022, 12, 31));
+  const auto full = submit(more);
+  ASSERT_FALSE(full.has_value());
+  EXPECT_THAT(std::get<QueueFull>(full.error()).message, HasSubstr("500"));
+  EXPECT_GT(std::get<QueueFull>(full.error()).retry_after, 0s);
+}
+
+TEST_F(DataProcessingServiceTest, TheLimitOfAnUpstreamIsChangedLive) {
+  source_.latency = 1h;
+  const auto id = submit(stock_ohlc(day(2024, 1, 2), day(2024, 1, 31)))->job_id;
+  while (job(id).items.running < 4) runtime_.step();
+  EXPECT_EQ(service_->set_concurrency("thetadata", 6)->slots, 6U);
+  while (job(id).items.running < 6) runtime_.step();
+  EXPECT_EQ(service_->set_concurrency("mars", 6).error().code, ErrorCode::not_found);
+  EXPECT_EQ(limiter_.limit(), 6U);
+}
+
+TEST_F(DataProcessingServiceTest, WhoWaitsForAChangeIsWokenByItAndByTheEnd) {
+  const auto id = submit(stock_ohlc(day(2024, 1, 4), day(2024, 1, 4)))->job_id;
+  const auto version = job(id).version;
+  std::optional<Woken> woken;
+  runtime_.run(wait(id, std::nullopt, woken));
+  EXPECT_EQ(woken, Woken::notified);
+  EXPECT_GT(job(id).version, version);
+  run_to_end(id);
+  runtime_.run(wait(id, runtime_.steady_now() + 1s, woken));
+  EXPECT_EQ(woken, Woken::timed_out);
+  service_->release_waiters();
+  runtime_.run(wait(id, std::nullopt, woken));
+  EXPECT_EQ(woken, Woken::stopped);
 }
 
 }  // namespace

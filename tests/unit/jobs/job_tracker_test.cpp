@@ -4,6 +4,7 @@
 
 #include "betedge/jobs/sqlite_store.hpp"
 #include "contract/job_store/contract.hpp"
+#include "support/interposed_store.hpp"
 
 namespace betedge::jobs {
 namespace {
@@ -163,9 +164,11 @@ TEST_F(JobTrackerTest, WithoutAFileItForgetsNoJob) {
     tracker.create_job(job_id(number), 0, kNow + std::chrono::seconds(number)).value();
   tracker.create_job(job_id(6), 1, kNow).value();
   std::optional<Result<std::vector<JobInfo>>> all, two, pending;
-  runtime.run(testing::keep_value(tracker.list_jobs({}, {}), all));
-  runtime.run(testing::keep_value(tracker.list_jobs(JobStatus::completed, 2), two));
-  runtime.run(testing::keep_value(tracker.list_jobs(JobStatus::pending, {}), pending));
+  runtime.run(testing::keep_value(tracker.list_jobs({}), all));
+  runtime.run(testing::keep_value(
+      tracker.list_jobs({.status = JobStatus::completed, .label = {}, .limit = 2}), two));
+  runtime.run(testing::keep_value(
+      tracker.list_jobs({.status = JobStatus::pending, .label = {}, .limit = {}}), pending));
   EXPECT_EQ((*all)->size(), 6u);
   ASSERT_EQ((*two)->size(), 2u);
   EXPECT_EQ((**two)[0].job_id, job_id(5));
@@ -179,57 +182,17 @@ TEST_F(JobTrackerTest, WithoutAFileItForgetsNoJob) {
 // --- Over a store
 // -----------------------------------------------------------------------------------------
 
-// Counts what is asked of the file.
-class CountingStore final : public JobStore {
+// Counts how often the file is asked for a job.
+class CountingStore final : public testing::InterposedStore {
  public:
-  explicit CountingStore(JobStore& store) : store_(store) {}
-  Task<Result<JobInfo>> create_job(NewJob job) override {
-    return store_.create_job(std::move(job));
-  }
-  Task<Result<Claims>> claim(std::size_t max, std::string owner,
-                             std::chrono::milliseconds lease) override {
-    return store_.claim(max, std::move(owner), lease);
-  }
-  Task<Result<void>> renew(FetchId fetch, std::uint64_t fence,
-                           std::chrono::milliseconds lease) override {
-    return store_.renew(fetch, fence, lease);
-  }
-  Task<Result<JobInfo>> complete(FetchId fetch, std::uint64_t fence,
-                                 FetchOutcome outcome) override {
-    return store_.complete(fetch, fence, std::move(outcome));
-  }
-  Task<Result<JobInfo>> put_back(FetchId fetch, std::uint64_t fence,
-                                 std::chrono::milliseconds delay, bool counts_attempt,
-                                 std::string error) override {
-    return store_.put_back(fetch, fence, delay, counts_attempt, std::move(error));
-  }
-  Task<Result<JobInfo>> fail_job(JobId job, std::string error) override {
-    return store_.fail_job(job, std::move(error));
-  }
-  Task<Result<std::vector<JobInfo>>> take_back(Which which, int max_crashes) override {
-    return store_.take_back(which, max_crashes);
-  }
-  Task<Result<std::optional<JobInfo>>> get_job(JobId job) override {
-    ++reads;
-    return store_.get_job(job);
-  }
-  Task<Result<std::vector<JobInfo>>> list_jobs(std::optional<JobStatus> status,
-                                               std::optional<std::size_t> limit) override {
-    return store_.list_jobs(status, limit);
-  }
-  Task<Result<std::vector<JobInfo>>> active_jobs() override { return store_.active_jobs(); }
-  Task<Result<ItemPage>> list_items(JobId job, std::optional<ItemState> state,
-                                    std::uint32_t from_seq, std::size_t limit) override {
-    return store_.list_items(job, state, from_seq, limit);
-  }
-  Task<Result<std::optional<ObjectRecord>>> find_object(ObjectKey key) override {
-    return store_.find_object(std::move(key));
-  }
-
+  using InterposedStore::InterposedStore;
   int reads = 0;
 
  private:
-  JobStore& store_;
+  Result<void> before(std::string_view call) override {
+    if (call == "get_job") ++reads;
+    return {};
+  }
 };
 
 class JobTrackerOverAStore : public ::testing::Test {
@@ -256,9 +219,9 @@ class JobTrackerOverAStore : public ::testing::Test {
 
 TEST_F(JobTrackerOverAStore, AnActiveJobIsReadWithoutTheFile) {
   JobTracker tracker(&file_);
-  tracker.apply(get(store_->create_job(testing::new_job(1, 3))).value()).value();
+  tracker.apply(get(store_->create_job(testing::new_job(1, 3))).value().job).value();
   EXPECT_EQ(job(tracker, 1)->status, JobStatus::pending);
-  const auto claims = get(store_->claim(1, "test", 60s)).value();
+  const auto claims = get(store_->claim("thetadata", 1, "test", 60s)).value();
   tracker.apply(claims.changed_jobs.at(0)).value();
   EXPECT_EQ(job(tracker, 1)->items, (ItemCounts{.pending = 2, .running = 1}));
   EXPECT_EQ(file_.reads, 0);
@@ -323,7 +286,7 @@ TEST_F(JobTrackerOverAStore, WhatCannotFollowIsRefusedWhoeverSaysIt) {
 
 TEST_F(JobTrackerOverAStore, OnlyTheFileChangesItsJobs) {
   JobTracker tracker(&file_);
-  tracker.apply(get(store_->create_job(testing::new_job(1, 3))).value()).value();
+  tracker.apply(get(store_->create_job(testing::new_job(1, 3))).value().job).value();
   EXPECT_EQ(tracker.create_job(job_id(2), 3, kNow).error().code, ErrorCode::conflict);
   EXPECT_EQ(tracker.update_status(job_id(1), JobStatus::running, kNow).error().code,
             ErrorCode::conflict);

@@ -8,6 +8,7 @@
 
 #include "betedge/jobs/sqlite_store.hpp"
 #include "contract/job_store/contract.hpp"
+#include "support/interposed_store.hpp"
 
 namespace betedge::jobs {
 namespace {
@@ -38,74 +39,26 @@ class RecordingLog final : public Log {
   std::vector<std::pair<std::string, Fields>> events;
 };
 
-// A store that can be out. `answer_lost`: it does what it is asked, and then says it is out.
-class FlakyStore final : public JobStore {
+// A store that can be out. `answers_to_lose`: it does what it is asked, and then says it is out.
+class FlakyStore final : public testing::InterposedStore {
  public:
-  explicit FlakyStore(JobStore& store) : store_(store) {}
-
-  Task<Result<JobInfo>> create_job(NewJob job) override {
-    return through(store_.create_job(std::move(job)));
-  }
-  Task<Result<Claims>> claim(std::size_t max, std::string owner,
-                             std::chrono::milliseconds lease) override {
-    return through(store_.claim(max, std::move(owner), lease));
-  }
-  Task<Result<void>> renew(FetchId fetch, std::uint64_t fence,
-                           std::chrono::milliseconds lease) override {
-    return through(store_.renew(fetch, fence, lease));
-  }
-  Task<Result<JobInfo>> complete(FetchId fetch, std::uint64_t fence,
-                                 FetchOutcome outcome) override {
-    return through(store_.complete(fetch, fence, std::move(outcome)));
-  }
-  Task<Result<JobInfo>> put_back(FetchId fetch, std::uint64_t fence,
-                                 std::chrono::milliseconds delay, bool counts_attempt,
-                                 std::string error) override {
-    return through(store_.put_back(fetch, fence, delay, counts_attempt, std::move(error)));
-  }
-  Task<Result<JobInfo>> fail_job(JobId job, std::string error) override {
-    return through(store_.fail_job(job, std::move(error)));
-  }
-  Task<Result<std::vector<JobInfo>>> take_back(Which which, int max_crashes) override {
-    return through(store_.take_back(which, max_crashes));
-  }
-  Task<Result<std::optional<JobInfo>>> get_job(JobId job) override {
-    return through(store_.get_job(job));
-  }
-  Task<Result<std::vector<JobInfo>>> list_jobs(std::optional<JobStatus> status,
-                                               std::optional<std::size_t> limit) override {
-    return through(store_.list_jobs(status, limit));
-  }
-  Task<Result<std::vector<JobInfo>>> active_jobs() override {
-    return through(store_.active_jobs());
-  }
-  Task<Result<ItemPage>> list_items(JobId job, std::optional<ItemState> state,
-                                    std::uint32_t from_seq, std::size_t limit) override {
-    return through(store_.list_items(job, state, from_seq, limit));
-  }
-  Task<Result<std::optional<ObjectRecord>>> find_object(ObjectKey key) override {
-    return through(store_.find_object(std::move(key)));
-  }
+  using InterposedStore::InterposedStore;
 
   bool out = false;
   int answers_to_lose = 0;
   int calls = 0;
 
  private:
-  template <class T>
-  Task<Result<T>> through(Task<Result<T>> call) {
+  Result<void> before(std::string_view) override {
     ++calls;
-    if (out) co_return fail(ErrorCode::store_unavailable, "job store: disk I/O error");
-    auto owned = std::move(call);
-    auto answer = co_await std::move(owned);
-    if (answers_to_lose > 0 && answer.has_value()) {
-      --answers_to_lose;
-      co_return fail(ErrorCode::store_unavailable, "job store: the answer was lost");
-    }
-    co_return answer;
+    if (out) return fail(ErrorCode::store_unavailable, "job store: disk I/O error");
+    return {};
   }
-
-  JobStore& store_;
+  Result<void> after(std::string_view) override {
+    if (answers_to_lose == 0) return {};
+    --answers_to_lose;
+    return fail(ErrorCode::store_unavailable, "job store: the answer was lost");
+  }
 };
 
 // What a fetch does, told by the test.
@@ -166,7 +119,7 @@ class Fetches {
 class SchedulerTest : public ::testing::TestWithParam<std::uint64_t> {
  public:  // for the scenarios, which are coroutines beside it
   SchedulerTest() {
-    options_.concurrency = 4;
+    options_.concurrency = {{"thetadata", 4}};
     options_.lease = 60s;
     make_scheduler();
   }
@@ -181,9 +134,7 @@ class SchedulerTest : public ::testing::TestWithParam<std::uint64_t> {
 
   // As the front door does.
   Task<void> submit(std::uint64_t number, std::size_t items) {
-    auto job = co_await file_->create_job(new_job(number, items));
-    tracker_->apply(job.value()).value();
-    scheduler_->wake();
+    (co_await scheduler_->submit(new_job(number, items))).value();
   }
   Task<void> sleep(std::chrono::milliseconds time) { co_await sleep_for(runtime_, time); }
   bool has_ended(std::uint64_t number) const {
@@ -204,8 +155,7 @@ class SchedulerTest : public ::testing::TestWithParam<std::uint64_t> {
   const JobInfo& job(std::uint64_t number) const { return *tracker_->find(job_id(number)); }
   std::vector<ItemRecord> items(std::uint64_t number) {
     std::optional<Result<ItemPage>> page;
-    runtime_.run(
-        testing::keep_value(file_->list_items(job_id(number), std::nullopt, 0, 10'000), page));
+    runtime_.run(testing::keep_value(file_->list_items(job_id(number), {.limit = 10'000}), page));
     return page->value().items;
   }
   SteadyTime now() const { return runtime_.steady_now(); }
@@ -362,10 +312,10 @@ TEST_P(SchedulerTest, TheLimitIsUsedAndNeverExceeded) {
     co_await t.submit(2, 40);
     co_await t.sleep(500ms);
     EXPECT_EQ(t.fetches_.most_at_once, 4);
-    t.scheduler_->set_concurrency(7);
+    t.scheduler_->set_concurrency("thetadata", 7);
     co_await t.sleep(500ms);
     EXPECT_EQ(t.fetches_.most_at_once, 7);
-    t.scheduler_->set_concurrency(2);
+    t.scheduler_->set_concurrency("thetadata", 2);
     co_await t.sleep(300ms);
     t.fetches_.most_at_once = 0;
     co_await t.end_of(1);
@@ -444,7 +394,7 @@ TEST_P(SchedulerTest, WhilePausedNothingIsClaimedAndWhatComesBackWaitsWithoutAnA
     co_await t.submit(1, 20);
     co_await t.sleep(150ms);
     is_gone = true;
-    t.scheduler_->pause("upstream unavailable");
+    t.scheduler_->pause("thetadata", "upstream unavailable");
     co_await t.sleep(1h);
     const auto started = t.fetches_.starts.size();
     EXPECT_LE(started, 8u);
@@ -452,10 +402,10 @@ TEST_P(SchedulerTest, WhilePausedNothingIsClaimedAndWhatComesBackWaitsWithoutAnA
     EXPECT_EQ(t.job(1).items.running, 0u);
     EXPECT_EQ(t.job(1).items.failed, 0u);
     EXPECT_EQ(t.job(1).status, JobStatus::running);
-    EXPECT_EQ(t.scheduler_->paused_for(), "upstream unavailable");
+    EXPECT_EQ(t.scheduler_->paused_for("thetadata"), "upstream unavailable");
     is_gone = false;
     const auto resumed = t.now();
-    t.scheduler_->resume();
+    t.scheduler_->resume("thetadata");
     co_await t.end_of(1);
     EXPECT_LT(t.now() - resumed, 1s) << "put back to be claimed at once, not later";
     co_await t.scheduler_->stop(10s);
@@ -470,7 +420,7 @@ TEST_P(SchedulerTest, WhatCameBackWhilePausedIsClaimedAsSoonAsThePauseEnds) {
     Doing doing;
     if (claim.fence == 1) {
       doing.result = std::unexpected(error_of(ErrorCode::upstream_unavailable, "refused"));
-      scheduler_->pause("upstream unavailable");
+      scheduler_->pause("thetadata", "upstream unavailable");
     }
     return doing;
   };
@@ -479,7 +429,7 @@ TEST_P(SchedulerTest, WhatCameBackWhilePausedIsClaimedAsSoonAsThePauseEnds) {
     co_await t.submit(1, 1);
     co_await t.sleep(150ms);
     const auto resumed = t.now();
-    t.scheduler_->resume();
+    t.scheduler_->resume("thetadata");
     co_await t.end_of(1);
     EXPECT_LT(t.now() - resumed, 150ms);  // its own 100 ms and the store's
     co_await t.scheduler_->stop(10s);
@@ -516,7 +466,7 @@ TEST_P(SchedulerTest, AFetchLongerThanItsLeaseKeepsIt) {
 
 TEST_P(SchedulerTest, AFetchWhoseLeaseIsLostIsStoppedAndWritesNothingDown) {
   options_.lease = 3s;
-  options_.concurrency = 2;
+  options_.concurrency = {{"thetadata", 2}};
   make_scheduler();
   fetches_.script = [](const ClaimedFetch& claim) {
     return Doing{.takes = claim.fence == 1 ? 60s : 1s};
@@ -563,7 +513,7 @@ TEST_P(SchedulerTest, AFetchThatFindsItselfFencedIsNoFailure) {
 TEST_P(SchedulerTest, WhatAnEarlierProcessHeldIsTakenUp) {
   const auto scenario = [](SchedulerTest& t) -> Task<void> {
     (co_await t.file_->create_job(new_job(1, 6))).value();
-    (co_await t.file_->claim(4, "killed", 60s)).value();
+    (co_await t.file_->claim("thetadata", 4, "killed", 60s)).value();
     (co_await t.scheduler_->start()).value();
     EXPECT_EQ(t.job(1).status, JobStatus::running);
     co_await t.end_of(1);
@@ -689,7 +639,7 @@ TEST_P(SchedulerTest, AnOutageIsNotHammeredWithClaimsEither) {
     t.store_.out = true;
     const auto calls = t.store_.calls;
     for (int minute = 0; minute < 10; ++minute) {
-      t.scheduler_->wake();
+      t.scheduler_->resume("thetadata");
       co_await t.sleep(1min);
     }
     EXPECT_LT(t.store_.calls - calls, 400);

@@ -88,10 +88,11 @@ TEST(SqliteStoreTest, JobsAreThereAfterAReopen) {
   {
     Life life(path);
     life.get(life.store->create_job(new_job(1, 3))).value();
-    const auto claimed = life.get(life.store->claim(2, "test", 60s)).value().fetches;
+    const auto claimed = life.get(life.store->claim("thetadata", 2, "test", 60s)).value().fetches;
     auto outcome = ended(ItemState::succeeded);
     outcome.object = ObjectRecord{testing::key_of(1, 0), 1000, 10, "5ead", {}, 1, {}};
-    before = life.get(life.store->complete(claimed[0].fetch, claimed[0].fence, outcome)).value();
+    before =
+        life.get(life.store->complete(claimed[0].fetch, claimed[0].fence, outcome)).value().at(0);
   }
   Life life(path);
   const auto after = life.job(1).value();
@@ -102,7 +103,7 @@ TEST(SqliteStoreTest, JobsAreThereAfterAReopen) {
   // What was running when the process went is taken back, and no fence is used twice.
   const auto taken = life.get(life.store->take_back(JobStore::Which::all, 9)).value();
   ASSERT_EQ(taken.size(), 1u);
-  const auto again = life.get(life.store->claim(1, "test", 60s)).value().fetches.at(0);
+  const auto again = life.get(life.store->claim("thetadata", 1, "test", 60s)).value().fetches.at(0);
   EXPECT_EQ(again.seq, 1u);
   EXPECT_EQ(again.fence, 3u);
 }
@@ -110,7 +111,8 @@ TEST(SqliteStoreTest, JobsAreThereAfterAReopen) {
 TEST(SqliteStoreTest, FairnessGoesOnAfterAReopen) {
   const Folder folder;
   const auto serve = [](Life& life) {
-    const auto claim = life.get(life.store->claim(1, "test", 60s)).value().fetches.at(0);
+    const auto claim =
+        life.get(life.store->claim("thetadata", 1, "test", 60s)).value().fetches.at(0);
     life.get(life.store->complete(claim.fetch, claim.fence, ended(ItemState::skipped))).value();
     return claim.job_id;
   };
@@ -149,15 +151,16 @@ TEST(SqliteStoreTest, ItsFolderIsMadeWhenItIsMissing) {
 TEST(SqliteStoreTest, TimeShownNeverGoesBackAndLeasesDoNotCareForTheWallClock) {
   Life life(":memory:");
   life.get(life.store->create_job(new_job(1, 2))).value();
-  const auto claimed = life.get(life.store->claim(1, "test", 60s)).value();
+  const auto claimed = life.get(life.store->claim("thetadata", 1, "test", 60s)).value();
   const auto shown = claimed.changed_jobs[0].updated_at;
   life.runtime.set_wall_start(Timestamp(1'710'000'000s));  // a year and more back
   const auto info =
       life.get(life.store->complete(claimed.fetches[0].fetch, claimed.fetches[0].fence,
                                     ended(ItemState::skipped)))
-          .value();
+          .value()
+          .at(0);
   EXPECT_EQ(info.updated_at, shown);
-  const auto second = life.get(life.store->claim(1, "test", 60s)).value();
+  const auto second = life.get(life.store->claim("thetadata", 1, "test", 60s)).value();
   life.runtime.set_wall_start(Timestamp(1'900'000'000s));  // and years ahead
   EXPECT_TRUE(life.get(life.store->take_back(JobStore::Which::expired, 9)).value().empty());
 }
@@ -276,8 +279,8 @@ TEST(SqliteStoreTest, ADamagedFileIsAnErrorAndNoCrash) {
         ++refused;
       }
     };
-    look((*opened)->list_jobs({}, {}));
-    look((*opened)->claim(100, "test", 60s));
+    look((*opened)->list_jobs({}));
+    look((*opened)->claim("thetadata", 100, "test", 60s));
     look((*opened)->take_back(JobStore::Which::all, 9));
   }
   EXPECT_GT(refused, 20);
@@ -308,12 +311,12 @@ class FileSizeLimit {
   void (*signal_before_)(int) = SIG_DFL;
 };
 
-Task<void> create_into(JobStore& store, NewJob job, std::optional<Result<JobInfo>>& answer) {
+Task<void> create_into(JobStore& store, NewJob job, std::optional<Result<CreatedJob>>& answer) {
   answer.emplace(co_await store.create_job(std::move(job)));
 }
 
 Task<void> three_at_once(Runtime& runtime, JobStore& store,
-                         std::array<std::optional<Result<JobInfo>>, 3>& answers) {
+                         std::array<std::optional<Result<CreatedJob>>, 3>& answers) {
   TaskScope scope(runtime);
   scope.spawn(create_into(store, new_job(11, 3), answers[0]));
   scope.spawn(create_into(store, new_job(12, 2000), answers[1]));
@@ -324,7 +327,7 @@ Task<void> three_at_once(Runtime& runtime, JobStore& store,
 TEST(SqliteStoreTest, WhenTheCommitFailsNobodyInItHasDoneAnything) {
   const Folder folder;
   const auto path = folder / "jobs.db";
-  std::array<std::optional<Result<JobInfo>>, 3> answers;
+  std::array<std::optional<Result<CreatedJob>>, 3> answers;
   {
     Life life(path);
     life.get(life.store->create_job(new_job(1, 3))).value();
@@ -344,15 +347,15 @@ TEST(SqliteStoreTest, WhenTheCommitFailsNobodyInItHasDoneAnything) {
     for (const auto& answer : answers) EXPECT_TRUE(answer->has_value());
   }
   Life life(path);
-  EXPECT_EQ(life.get(life.store->list_jobs({}, {})).value().size(), 4u);
+  EXPECT_EQ(life.get(life.store->list_jobs({})).value().size(), 4u);
 }
 
 Task<void> claim_and_create(Runtime& runtime, JobStore& store,
                             std::optional<Result<JobStore::Claims>>& claims,
-                            std::array<std::optional<Result<JobInfo>>, 2>& created) {
+                            std::array<std::optional<Result<CreatedJob>>, 2>& created) {
   TaskScope scope(runtime);
   scope.spawn(create_into(store, new_job(11, 1), created[0]));
-  scope.spawn(testing::keep_value(store.claim(9, "test", 60s), claims));
+  scope.spawn(testing::keep_value(store.claim("thetadata", 9, "test", 60s), claims));
   scope.spawn(create_into(store, new_job(12, 1), created[1]));
   co_await scope.close();
 }
@@ -372,7 +375,7 @@ TEST(SqliteStoreTest, ACallThatFailsHalfWayIsUndoneAloneAndTheOthersOfItsCommitA
   sqlite3_close(db);
   Life life(path);
   std::optional<Result<JobStore::Claims>> claims;
-  std::array<std::optional<Result<JobInfo>>, 2> created;
+  std::array<std::optional<Result<CreatedJob>>, 2> created;
   life.runtime.run(claim_and_create(life.runtime, *life.store, claims, created));
   ASSERT_FALSE(claims->has_value());
   EXPECT_EQ(claims->error().code, ErrorCode::store_unavailable);
@@ -380,7 +383,7 @@ TEST(SqliteStoreTest, ACallThatFailsHalfWayIsUndoneAloneAndTheOthersOfItsCommitA
   EXPECT_TRUE(life.job(11).has_value());
   EXPECT_EQ(life.job(1)->status, JobStatus::pending);
   EXPECT_EQ(life.job(11)->status, JobStatus::pending);
-  const auto items = life.get(life.store->list_items(job_id(1), {}, 0, 9)).value().items;
+  const auto items = life.get(life.store->list_items(job_id(1), {})).value().items;
   for (const auto& item : items) EXPECT_EQ(item.state, ItemState::pending);
 }
 
@@ -393,7 +396,7 @@ TEST(SqliteStoreTest, CallsOfTheSameMomentShareOneCommit) {
   const auto empty = log_size();
   life.get(life.store->create_job(new_job(2, 0))).value();
   const auto by_one = log_size() - empty;
-  std::array<std::optional<Result<JobInfo>>, 20> answers;
+  std::array<std::optional<Result<CreatedJob>>, 20> answers;
   const auto all = [](Runtime& runtime, JobStore& store, auto& into) -> Task<void> {
     TaskScope scope(runtime);
     for (std::size_t i = 0; i < into.size(); ++i)
@@ -430,7 +433,7 @@ constexpr ::ssize_t kRecord = sizeof(Acknowledged);
   for (auto number = first_job;; ++number) {
     life.get(life.store->create_job(new_job(number, 3))).value();
     tell({Acknowledged::What::created, number, 0, {}});
-    const auto claims = life.get(life.store->claim(3, "child", 60s)).value();
+    const auto claims = life.get(life.store->claim("thetadata", 3, "child", 60s)).value();
     for (const auto& claim : claims.fetches) {
       const auto state = chance() % 2 == 0 ? ItemState::succeeded : ItemState::failed;
       life.get(life.store->complete(claim.fetch, claim.fence, ended(state, "broke"))).value();
@@ -478,8 +481,7 @@ TEST(SqliteStoreTest, WhatWasAcknowledgedIsThereAfterAKillAtAnyMoment) {
     for (const auto& acknowledged : all) {
       const auto job = life.job(acknowledged.job);
       ASSERT_TRUE(job.has_value()) << "job " << acknowledged.job << " is lost";
-      const auto items =
-          life.get(life.store->list_items(job->job_id, std::nullopt, 0, 100)).value().items;
+      const auto items = life.get(life.store->list_items(job->job_id, {})).value().items;
       ItemCounts counted;
       for (const auto& item : items) ++counted.of(item.state);
       ASSERT_EQ(counted, job->items);

@@ -19,7 +19,7 @@ constexpr std::size_t kItems = 25;
 
 Task<void> work_off(JobStore& store, std::size_t& done) {
   while (done < kJobs * kItems) {
-    auto claims = co_await store.claim(2, "test", 60s);
+    auto claims = co_await store.claim("thetadata", 2, "test", 60s);
     for (const auto& claim : claims.value().fetches) {
       auto outcome = testing::ended(ItemState::succeeded);
       auto info = co_await store.complete(claim.fetch, claim.fence, std::move(outcome));
@@ -62,7 +62,8 @@ TEST(SqliteStoreOnThreads, SubmittersWorkersAndWatchersShareOneStore) {
     runtime.run(everything(runtime, *store, done));
     EXPECT_EQ(done, kJobs * kItems);
     std::optional<Result<std::vector<JobInfo>>> jobs;
-    runtime.run(testing::keep_value(store->list_jobs(JobStatus::completed, {}), jobs));
+    runtime.run(testing::keep_value(
+        store->list_jobs({.status = JobStatus::completed, .label = {}, .limit = {}}), jobs));
     EXPECT_EQ(jobs->value().size(), kJobs);
   }
   std::filesystem::remove_all(folder);

@@ -9,6 +9,7 @@
 #include "betedge/jobs/sqlite_store.hpp"
 #include "betedge/ports/async.hpp"
 #include "betedge/sinks/memory_store.hpp"
+#include "support/interposed_store.hpp"
 #include "support/virtual_runtime.hpp"
 
 namespace betedge::server {
@@ -22,66 +23,19 @@ using ::testing::StartsWith;
 using Json = nlohmann::json;
 
 // A job store that fails, or throws, as long as a test wants.
-class FragileStore final : public JobStore {
+class FragileStore final : public testing::InterposedStore {
  public:
-  explicit FragileStore(std::unique_ptr<JobStore> store) : store_(std::move(store)) {}
+  using InterposedStore::InterposedStore;
   std::optional<Error> failure;
   bool throws = false;
 
-  Task<Result<JobInfo>> create_job(NewJob job) override {
-    return meet<JobInfo>(store_->create_job(std::move(job)));
-  }
-  Task<Result<Claims>> claim(std::size_t max, std::string owner,
-                             std::chrono::milliseconds lease) override {
-    return meet<Claims>(store_->claim(max, std::move(owner), lease));
-  }
-  Task<Result<void>> renew(FetchId fetch, std::uint64_t fence,
-                           std::chrono::milliseconds lease) override {
-    return store_->renew(fetch, fence, lease);
-  }
-  Task<Result<JobInfo>> complete(FetchId fetch, std::uint64_t fence,
-                                 FetchOutcome outcome) override {
-    return meet<JobInfo>(store_->complete(fetch, fence, std::move(outcome)));
-  }
-  Task<Result<JobInfo>> put_back(FetchId fetch, std::uint64_t fence,
-                                 std::chrono::milliseconds delay, bool counts_attempt,
-                                 std::string error) override {
-    return meet<JobInfo>(store_->put_back(fetch, fence, delay, counts_attempt, std::move(error)));
-  }
-  Task<Result<JobInfo>> fail_job(JobId job, std::string error) override {
-    return meet<JobInfo>(store_->fail_job(job, std::move(error)));
-  }
-  Task<Result<std::vector<JobInfo>>> take_back(Which which, int max_crashes) override {
-    return meet<std::vector<JobInfo>>(store_->take_back(which, max_crashes));
-  }
-  Task<Result<std::optional<JobInfo>>> get_job(JobId job) override {
-    return meet<std::optional<JobInfo>>(store_->get_job(job));
-  }
-  Task<Result<std::vector<JobInfo>>> list_jobs(std::optional<JobStatus> status,
-                                               std::optional<std::size_t> limit) override {
-    return meet<std::vector<JobInfo>>(store_->list_jobs(status, limit));
-  }
-  Task<Result<std::vector<JobInfo>>> active_jobs() override {
-    return meet<std::vector<JobInfo>>(store_->active_jobs());
-  }
-  Task<Result<ItemPage>> list_items(JobId job, std::optional<ItemState> state,
-                                    std::uint32_t from_seq, std::size_t limit) override {
-    return meet<ItemPage>(store_->list_items(job, state, from_seq, limit));
-  }
-  Task<Result<std::optional<ObjectRecord>>> find_object(ObjectKey key) override {
-    return meet<std::optional<ObjectRecord>>(store_->find_object(std::move(key)));
-  }
-
  private:
-  template <class T>
-  Task<Result<T>> meet(Task<Result<T>> call) {
-    auto owned = std::move(call);
+  Result<void> before(std::string_view call) override {
+    if (call == "renew") return {};
     if (throws) throw std::logic_error("/home/ann/jobs.db is broken");
-    if (failure) co_return std::unexpected(*failure);
-    co_return co_await std::move(owned);
+    if (failure) return std::unexpected(*failure);
+    return {};
   }
-
-  std::unique_ptr<JobStore> store_;
 };
 
 // A terminal that says that there is no data for anything.
@@ -97,6 +51,7 @@ class EmptySource final : public Source {
     co_return std::nullopt;
   }
   std::optional<std::string> refusal(const Call&) const override { return refuses; }
+  std::string version() const override { return "v3"; }
   Task<Result<void>> probe(std::stop_token) override {
     if (!is_there) co_return fail(ErrorCode::upstream_unavailable, "connection refused");
     co_return Result<void>{};
@@ -126,8 +81,9 @@ class LineLog final : public Log {
 class ApiTest : public ::testing::Test {
  protected:
   ApiTest()
-      : store_(*jobs::open_sqlite_store(runtime_, ":memory:")),
-        service_({runtime_, store_, lake_, source_, log_}, {}),
+      : file_(*jobs::open_sqlite_store(runtime_, ":memory:")),
+        store_(*file_),
+        service_({runtime_, store_, lake_, {{"thetadata", source_, limiter_}}, log_}, {}),
         api_(runtime_, service_, log_, {.version = "9.8.7", .existing = Existing::keep}) {
     runtime_.run(start());
     api_.open();
@@ -179,9 +135,11 @@ class ApiTest : public ::testing::Test {
   }
 
   betedge::testing::VirtualRuntime runtime_{7};
+  std::unique_ptr<JobStore> file_;
   FragileStore store_;
   sinks::MemoryStore lake_{runtime_};
   EmptySource source_{runtime_};
+  net::Limiter limiter_{runtime_, 4};
   LineLog log_;
   engine::DataProcessingService service_;
   Api api_;

@@ -103,7 +103,7 @@ TEST(StateTest, TellsMoreThanTheStatus) {
     JobInfo job;
     job.status = status;
     job.items = items;
-    EXPECT_EQ(state_of(job), state);
+    EXPECT_EQ(to_text(job.state()), state);
   }
 }
 
@@ -149,10 +149,11 @@ TEST(JobViewTest, WhatIsNoJobIsGarbled) {
 }
 
 TEST(JobListTest, TellsItsFilterAsItWasSent) {
+  const WaitingFor nobody_waits = [](const JobInfo&) { return std::nullopt; };
   const std::vector<JobInfo> jobs{some_job(), some_job()};
-  EXPECT_EQ(job_list_json({}, std::nullopt, std::nullopt, std::nullopt),
+  EXPECT_EQ(job_list_json({}, std::nullopt, std::nullopt, nobody_waits),
             R"({"total":0,"limit":null,"status_filter":null,"jobs":[]})");
-  const std::string json = job_list_json(jobs, 5, "Running", std::nullopt);
+  const std::string json = job_list_json(jobs, 5, "Running", nobody_waits);
   EXPECT_TRUE(
       json.starts_with(R"({"total":2,"limit":5,"status_filter":"Running","jobs":[{"job_id")"));
   const auto views = parse_job_list(json);

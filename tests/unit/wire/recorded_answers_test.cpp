@@ -74,7 +74,7 @@ TEST_F(RecordedAnswersTest, SubmitsAreRefusedByteForByteAsTheOriginalDid) {
     ++cases;
     const auto [content_type, body] = sent_by(request);
     const Kind kind = path == "/historical/option" ? Kind::option : Kind::stock;
-    const auto parsed = parse_historical_request(kind, content_type, body, Existing::keep);
+    const auto parsed = parse_submission(kind, content_type, body, Existing::keep);
     const auto status = answer.at("status").get<int>();
     const bool is_same =
         parsed.has_value()

@@ -10,8 +10,9 @@ namespace {
 
 using namespace std::chrono;
 
-std::expected<ParsedRequest, Refusal> submitted(std::string_view body, Kind kind = Kind::option) {
-  return parse_historical_request(kind, "application/json", body, Existing::keep);
+std::expected<ParsedSubmission, Refusal> submitted(std::string_view body,
+                                                   Kind kind = Kind::option) {
+  return parse_submission(kind, "application/json", body, Existing::keep);
 }
 
 // A valid body with one member more, or in place of another.
@@ -28,7 +29,7 @@ TEST(SubmitTest, LeavesDefaultsByKind) {
   const auto option =
       submitted(R"({"root":"brk.b","start_date":"20230102","end_date":"20230103"})");
   ASSERT_TRUE(option.has_value()) << option.error().body;
-  EXPECT_EQ(option->request,
+  EXPECT_EQ(option->submission.requests.front(),
             (HistoricalRequest{.kind = Kind::option,
                                .root = Symbol::parse("BRK.B").value(),
                                .dates = {sys_days{2023y / 1 / 2}, sys_days{2023y / 1 / 3}},
@@ -37,17 +38,17 @@ TEST(SubmitTest, LeavesDefaultsByKind) {
   EXPECT_TRUE(option->warnings.empty());
   const auto stock =
       submitted(R"({"root":"A","start_date":"20230102","end_date":"20230103"})", Kind::stock);
-  EXPECT_EQ(stock->request.interval, 1min);
+  EXPECT_EQ(stock->submission.requests.front().interval, 1min);
 }
 
 TEST(SubmitTest, ReadsEveryMember) {
-  const auto parsed = parse_historical_request(
+  const auto parsed = parse_submission(
       Kind::stock, "", R"({"root":"A","start_date":"19991231","end_date":"20000103","schema":"ohlc",
       "interval":"90000","return_format":"ipc","start_time":34200000,"end_time":"57600000",
       "force_refresh":true})",
       Existing::keep);
   ASSERT_TRUE(parsed.has_value()) << parsed.error().body;
-  EXPECT_EQ(parsed->request,
+  EXPECT_EQ(parsed->submission.requests.front(),
             (HistoricalRequest{.kind = Kind::stock,
                                .root = Symbol::parse("A").value(),
                                .dates = {sys_days{1999y / 12 / 31}, sys_days{2000y / 1 / 3}},
@@ -60,36 +61,43 @@ TEST(SubmitTest, ReadsEveryMember) {
 
 TEST(SubmitTest, ForceRefreshIsTheServersUnlessSaid) {
   const std::string body = R"({"root":"A","start_date":"20230102","end_date":"20230103"})";
-  EXPECT_EQ(parse_historical_request(Kind::stock, "", body, Existing::replace)->request.existing,
+  EXPECT_EQ(parse_submission(Kind::stock, "", body, Existing::replace)
+                ->submission.requests.front()
+                .existing,
             Existing::replace);
-  EXPECT_EQ(parse_historical_request(Kind::stock, "", body_with("force_refresh", "false"),
-                                     Existing::replace)
-                ->request.existing,
-            Existing::keep);
+  EXPECT_EQ(
+      parse_submission(Kind::stock, "", body_with("force_refresh", "false"), Existing::replace)
+          ->submission.requests.front()
+          .existing,
+      Existing::keep);
 }
 
 TEST(SubmitTest, IntegersAreReadAsTheOriginalDid) {
   for (const auto* text : {"900000", "900000.0", "9e5", "\"900000\"", "\" 900000\\n\"",
                            "\"+900_000.00\"", "\"000900000\""})
-    EXPECT_EQ(submitted(body_with("interval", text))->request.interval, 15min) << text;
+    EXPECT_EQ(submitted(body_with("interval", text))->submission.requests.front().interval, 15min)
+        << text;
 }
 
 TEST(SubmitTest, BooleansAreReadAsTheOriginalDid) {
   for (const auto* text :
        {"true", "1", "1.0", "\"1\"", "\"on\"", "\"T\"", "\"True\"", "\"y\"", "\"YES\""})
-    EXPECT_EQ(submitted(body_with("force_refresh", text))->request.existing, Existing::replace)
+    EXPECT_EQ(submitted(body_with("force_refresh", text))->submission.requests.front().existing,
+              Existing::replace)
         << text;
   for (const auto* text :
        {"false", "0", "-0.0", "\"0\"", "\"off\"", "\"f\"", "\"FALSE\"", "\"n\"", "\"No\""})
-    EXPECT_EQ(submitted(body_with("force_refresh", text))->request.existing, Existing::keep)
+    EXPECT_EQ(submitted(body_with("force_refresh", text))->submission.requests.front().existing,
+              Existing::keep)
         << text;
 }
 
 TEST(SubmitTest, TheLaterNameOfSchemaIsReadToo) {
-  EXPECT_EQ(submitted(body_with("data_schema", R"("eod")"))->request.schema, Schema::eod);
+  EXPECT_EQ(submitted(body_with("data_schema", R"("eod")"))->submission.requests.front().schema,
+            Schema::eod);
   const auto both = submitted(R"({"root":"A","start_date":"20230102","end_date":"20230103",
                                   "data_schema":"eod","schema":"ohlc"})");
-  EXPECT_EQ(both->request.schema, Schema::ohlc);
+  EXPECT_EQ(both->submission.requests.front().schema, Schema::ohlc);
   EXPECT_EQ(both->warnings,
             (std::vector<std::string>{"member 'data_schema' ignored, since 'schema' is given"}));
 }
@@ -98,8 +106,8 @@ TEST(SubmitTest, EodHasNeitherIntervalNorTimes) {
   const auto parsed = submitted(R"({"root":"A","start_date":"20230102","end_date":"20230103",
       "schema":"eod","interval":1,"start_time":1,"end_time":null})");
   ASSERT_TRUE(parsed.has_value()) << parsed.error().body;
-  EXPECT_EQ(parsed->request.interval, 0ms);
-  EXPECT_TRUE(parsed->request.window.is_whole_day());
+  EXPECT_EQ(parsed->submission.requests.front().interval, 0ms);
+  EXPECT_TRUE(parsed->submission.requests.front().window.is_whole_day());
   EXPECT_EQ(
       parsed->warnings,
       (std::vector<std::string>{"member 'start_time' ignored, since schema 'eod' has no times"}));
@@ -123,7 +131,8 @@ TEST(SubmitTest, ManyUnknownMembersAreCountedAndLongNamesCut) {
 
 TEST(SubmitTest, TheLastOfADuplicateMemberWins) {
   EXPECT_EQ(submitted(R"({"root":"A","root":"B","start_date":"20230102","end_date":"20230103"})")
-                ->request.root.text(),
+                ->submission.requests.front()
+                .root.text(),
             "B");
 }
 
@@ -303,7 +312,7 @@ class BodyTest : public testing::TestWithParam<BodyCase> {};
 
 TEST_P(BodyTest, IsRefusedAsAWhole) {
   const auto& [name, content_type, body, refusal] = GetParam();
-  const auto parsed = parse_historical_request(Kind::stock, content_type, body, Existing::keep);
+  const auto parsed = parse_submission(Kind::stock, content_type, body, Existing::keep);
   ASSERT_FALSE(parsed.has_value());
   EXPECT_EQ(parsed.error(), refusal) << parsed.error().body;
 }
@@ -341,12 +350,10 @@ TEST(ContentTypeTest, DecidesWhetherTheBodyIsJson) {
   const std::string body = R"({"root":"A","start_date":"20230102","end_date":"20230103"})";
   for (const auto* json :
        {"", "application/json", " Application/JSON ; charset=latin-1", "application/vnd.api+json"})
-    EXPECT_TRUE(parse_historical_request(Kind::stock, json, body, Existing::keep).has_value())
-        << json;
+    EXPECT_TRUE(parse_submission(Kind::stock, json, body, Existing::keep).has_value()) << json;
   for (const auto* other : {"text/json", "application", "application/json/x", "application/ json",
                             "application/json,text/plain", "multipart/form-data"})
-    EXPECT_FALSE(parse_historical_request(Kind::stock, other, body, Existing::keep).has_value())
-        << other;
+    EXPECT_FALSE(parse_submission(Kind::stock, other, body, Existing::keep).has_value()) << other;
 }
 
 }  // namespace

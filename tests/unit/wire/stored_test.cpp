@@ -21,7 +21,7 @@ HistoricalRequest random_request(std::mt19937_64& random) {
       .dates = {first, first + days{static_cast<int>(random() % 60)}},
       .schema = schema,
       .format = static_cast<FileFormat>(random() % 2),
-      .existing = static_cast<Existing>(random() % 2)};
+      .existing = static_cast<Existing>(random() % 3)};
   if (schema == Schema::eod) return request;
   request.interval = milliseconds{60'000 + random() % 86'000'000};
   if (random() % 2 == 0) request.window.start = milliseconds{random() % 40'000'000};
@@ -40,7 +40,47 @@ TEST(StoredRequestTest, IsSpelledInTheContractsNames) {
   EXPECT_EQ(to_json(request),
             R"({"kind":"option","root":"TEST","start_date":"20230102","end_date":"20230203",)"
             R"("schema":"quote","interval":900000,"return_format":"parquet",)"
-            R"("start_time":36000000,"end_time":null,"force_refresh":true})");
+            R"("start_time":36000000,"end_time":null,"mode":"force","force_refresh":true})");
+}
+
+TEST(StoredRequestTest, EarningsAreOfMonthsAndHaveNoSymbol) {
+  const HistoricalRequest request{.kind = Kind::earnings,
+                                  .root = {},
+                                  .dates = {sys_days{2024y / 1 / 1}, sys_days{2024y / 3 / 31}},
+                                  .schema = Schema::eod};
+  const auto json = to_json(request);
+  EXPECT_EQ(json, R"({"kind":"earnings","start_date":"202401","end_date":"202403",)"
+                  R"("return_format":"parquet","mode":"skip","force_refresh":false})");
+  EXPECT_EQ(request_from_json(json).value(), request);
+  for (const PlannedItem& item : plan(request, sys_days{2030y / 1 / 1}).items) {
+    const auto read = fetch_spec_from_json(to_json(FetchSpec{request, item}));
+    ASSERT_TRUE(read.has_value());
+    EXPECT_EQ(read->item.calls, item.calls);
+  }
+}
+
+TEST(StoredRequestTest, OneOfAnOlderVersionHasNoMode) {
+  auto json = to_json(random_request(*std::make_unique<std::mt19937_64>(5)));
+  const auto mode = json.find(R"("mode")");
+  json.erase(mode, json.find(R"("force_refresh")") - mode);
+  EXPECT_TRUE(request_from_json(json).has_value()) << json;
+}
+
+TEST(SubmissionJsonTest, NamesSeveralSymbolsLabelsAndPriorityWhenThereAreAny) {
+  HistoricalRequest request{.kind = Kind::stock,
+                            .root = Symbol::parse("AAPL").value(),
+                            .dates = {sys_days{2024y / 1 / 2}, sys_days{2024y / 1 / 2}},
+                            .schema = Schema::eod};
+  Submission one{.requests = {request}, .labels = {}, .priority = 0};
+  EXPECT_EQ(to_json(one), to_json(request));
+  Submission several = one;
+  request.root = Symbol::parse("MSFT").value();
+  several.requests.push_back(request);
+  several.labels = {{"desk", "vol"}};
+  several.priority = -3;
+  const auto json = to_json(several);
+  EXPECT_NE(json.find(R"("roots":["AAPL","MSFT"])"), std::string::npos) << json;
+  EXPECT_TRUE(json.ends_with(R"("labels":{"desk":"vol"},"priority":-3})")) << json;
 }
 
 TEST(StoredRequestTest, ComesBackAsItself) {
@@ -59,10 +99,9 @@ TEST(StoredRequestTest, AcceptsItsOwnBodyAsASubmit) {
     auto request = random_request(random);
     if (request.schema == Schema::eod) continue;
     request.dates.last = std::max(request.dates.first, request.dates.last);
-    const auto parsed =
-        parse_historical_request(request.kind, "", to_json(request), Existing::keep);
+    const auto parsed = parse_submission(request.kind, "", to_json(request), Existing::keep);
     ASSERT_TRUE(parsed.has_value()) << parsed.error().body;
-    ASSERT_EQ(parsed->request, request);
+    ASSERT_EQ(parsed->submission.requests.front(), request);
     ASSERT_EQ(parsed->warnings, (std::vector<std::string>{"unknown member 'kind' ignored"}));
   }
 }
