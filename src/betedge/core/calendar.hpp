@@ -15,7 +15,8 @@ namespace betedge::core {
 // Is this day a session (a trading day)?
 bool is_session(Date day);
 
-// Why a weekday is no session ("Good Friday", "Hurricane Sandy"); nullopt on a session or a weekend.
+// Why a weekday is no session ("Good Friday", "Hurricane Sandy"); nullopt on a session or a
+// weekend.
 std::optional<std::string_view> closure_name(Date day);
 
 // When trading ends that day, since midnight in New York: 16:00, or 13:00 on an early close.

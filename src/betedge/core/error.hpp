@@ -27,17 +27,18 @@ enum class ErrorCode : std::uint8_t {
   fenced,                // the claim's fence is old: somebody else has the fetch now
   cancelled,             // asked to stop
   timeout,               // the deadline passed
-  upstream_unavailable,  // terminal gone, starting (571) or disconnected (474): wait, burn no attempt
+  upstream_unavailable,  // terminal gone, starting (571) or disconnected (474): wait, burn no
+                         // attempt
   upstream_throttled,    // 429: back off; retry_after is honoured
   upstream_failed,       // a passing fault: reset, idle timeout, 470, 477, 500, 572
   upstream_refused,      // permanent for this call: 400, 404, 410, 473, 475
   upstream_denied,       // permanent for this account: 403, 471
-  upstream_garbled,      // answered 200 with what is not the data asked for: short, HTML, wrong header
-  storage_failed,        // a write or read of the lake failed and may succeed later
-  storage_full,          // no space: the job as a whole cannot go on
-  storage_denied,        // the lake refuses us: the job as a whole cannot go on
-  store_unavailable,     // the job store cannot be written or read
-  internal,              // an invariant of ours is broken
+  upstream_garbled,   // answered 200 with what is not the data asked for: short, HTML, wrong header
+  storage_failed,     // a write or read of the lake failed and may succeed later
+  storage_full,       // no space: the job as a whole cannot go on
+  storage_denied,     // the lake refuses us: the job as a whole cannot go on
+  store_unavailable,  // the job store cannot be written or read
+  internal,           // an invariant of ours is broken
 };
 
 // The code as text, as logs and machine-readable errors print it: "upstream_throttled".
@@ -74,16 +75,16 @@ using Result = std::expected<T, Error>;
 // error. The CO_ forms are for coroutines. The _VOID forms take a Result<void>.
 #define BETEDGE_CONCAT_(a, b) a##b
 #define BETEDGE_CONCAT(a, b) BETEDGE_CONCAT_(a, b)
-#define BETEDGE_TRY_(result, declaration, returning, ...)                   \
-  auto result = (__VA_ARGS__);                                              \
+#define BETEDGE_TRY_(result, declaration, returning, ...)                        \
+  auto result = (__VA_ARGS__);                                                   \
   if (!result.has_value()) returning std::unexpected(std::move(result).error()); \
   declaration = *std::move(result)
 #define BETEDGE_TRY(declaration, ...) \
   BETEDGE_TRY_(BETEDGE_CONCAT(betedge_try_, __COUNTER__), declaration, return, __VA_ARGS__)
 #define BETEDGE_CO_TRY(declaration, ...) \
   BETEDGE_TRY_(BETEDGE_CONCAT(betedge_try_, __COUNTER__), declaration, co_return, __VA_ARGS__)
-#define BETEDGE_TRY_VOID_(result, returning, ...)         \
-  if (auto result = (__VA_ARGS__); !result.has_value())   \
+#define BETEDGE_TRY_VOID_(result, returning, ...)       \
+  if (auto result = (__VA_ARGS__); !result.has_value()) \
   returning std::unexpected(std::move(result).error())
 #define BETEDGE_TRY_VOID(...) \
   BETEDGE_TRY_VOID_(BETEDGE_CONCAT(betedge_try_, __COUNTER__), return, __VA_ARGS__)

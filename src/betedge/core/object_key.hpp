@@ -22,9 +22,9 @@ class ObjectKey {
   std::string text_;
 };
 
-// The key of the object that holds `day` for this request (DESIGN.md 11): option eod by month, stock
-// eod by year, everything else by day; a window is part of it: "15m@100000-110000" (HHMMSS, a side
-// left out is empty; milliseconds follow as ".123" when there are any).
+// The key of the object that holds `day` for this request (DESIGN.md 11): option eod by month,
+// stock eod by year, everything else by day; a window is part of it: "15m@100000-110000" (HHMMSS, a
+// side left out is empty; milliseconds follow as ".123" when there are any).
 ObjectKey object_key(const HistoricalRequest& request, Date day);
 
 }  // namespace betedge::core

@@ -54,7 +54,8 @@ struct Window {
   friend bool operator==(const Window&, const Window&) = default;
 };
 
-// A validated, normalised POST /historical/option or /historical/stock. Equal requests compare equal.
+// A validated, normalised POST /historical/option or /historical/stock. Equal requests compare
+// equal.
 struct HistoricalRequest {
   Kind kind;
   Symbol root;

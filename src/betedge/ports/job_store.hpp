@@ -30,8 +30,8 @@ struct NewJob {
   std::vector<NewFetch> fetches;  // in date order
 };
 
-// A fetch that is ours until its lease ends. The fence grows with every claim; whoever comes with an
-// older one is refused.
+// A fetch that is ours until its lease ends. The fence grows with every claim; whoever comes with
+// an older one is refused.
 struct ClaimedFetch {
   FetchId fetch = 0;
   std::uint64_t fence = 0;
@@ -60,9 +60,10 @@ struct FetchOutcome {
   std::uint64_t rows = 0;
   std::uint64_t bytes = 0;
   std::string sha256;
-  std::string error;                    // for failed; without the label
-  std::optional<ObjectRecord> object;   // for succeeded
-  // What a reader of a succeeded item should know: "no data on 2 of 21 sessions: 20240117 20240118".
+  std::string error;                   // for failed; without the label
+  std::optional<ObjectRecord> object;  // for succeeded
+  // What a reader of a succeeded item should know: "no data on 2 of 21 sessions: 20240117
+  // 20240118".
   std::string note{};
 };
 
@@ -73,7 +74,7 @@ struct ItemRecord {
   std::uint64_t rows = 0;
   std::uint64_t bytes = 0;
   std::string sha256;
-  std::string error;  // of the last failed attempt; empty when there was none
+  std::string error;   // of the last failed attempt; empty when there was none
   std::string note{};  // FetchOutcome's
 };
 
@@ -114,8 +115,8 @@ class JobStore {
   virtual Task<Result<JobInfo>> complete(FetchId fetch, std::uint64_t fence,
                                          FetchOutcome outcome) = 0;
 
-  // Gives the fetch back, to be claimed again after the delay. With `counts_attempt` the claim counts
-  // as an attempt, and `error` is kept with the item.
+  // Gives the fetch back, to be claimed again after the delay. With `counts_attempt` the claim
+  // counts as an attempt, and `error` is kept with the item.
   virtual Task<Result<JobInfo>> put_back(FetchId fetch, std::uint64_t fence,
                                          std::chrono::milliseconds delay, bool counts_attempt,
                                          std::string error) = 0;
@@ -123,9 +124,9 @@ class JobStore {
   // Ends the job as failed, with this error_message; items not ended are failed with it too.
   virtual Task<Result<JobInfo>> fail_job(JobId job, std::string error) = 0;
 
-  // Takes back fetches whose lease has ended, or (at start, when no other process can hold any) all.
-  // Their fences grow, attempts stay as they were; a fetch that was taken back `max_crashes` times
-  // fails its item. Returns the jobs that changed.
+  // Takes back fetches whose lease has ended, or (at start, when no other process can hold any)
+  // all. Their fences grow, attempts stay as they were; a fetch that was taken back `max_crashes`
+  // times fails its item. Returns the jobs that changed.
   enum class Which : std::uint8_t { expired, all };
   virtual Task<Result<std::vector<JobInfo>>> take_back(Which which, int max_crashes) = 0;
 

@@ -15,8 +15,8 @@ struct Field {
 };
 
 // One event, one line: `event=item_done job=… item=… attempt=1`. The names of events are part of
-// what operators rely on (docs/operations.md). Values are quoted by whoever writes them. No secrets.
-// From any thread.
+// what operators rely on (docs/operations.md). Values are quoted by whoever writes them. No
+// secrets. From any thread.
 class Log {
  public:
   virtual ~Log() = default;

@@ -17,14 +17,15 @@ struct ObjectInfo {
   Timestamp modified_at{};
 };
 
-// An object being written; invisible until commit(). Dropping it leaves the store unchanged. Used by
-// one coroutine at a time.
+// An object being written; invisible until commit(). Dropping it leaves the store unchanged. Used
+// by one coroutine at a time.
 class ObjectWriter {
  public:
   virtual ~ObjectWriter() = default;
   virtual Task<Result<void>> write(Bytes bytes) = 0;
-  // Publishes the whole object, replacing one that is there, durably: after the answer it survives a
-  // power loss. After an error it is not visible unless the message says that it may be. Once only.
+  // Publishes the whole object, replacing one that is there, durably: after the answer it survives
+  // a power loss. After an error it is not visible unless the message says that it may be. Once
+  // only.
   virtual Task<Result<void>> commit() = 0;
 };
 

@@ -14,8 +14,8 @@ namespace betedge::ports {
 // The form in which a vendor sends rows; columnar decodes each (THETA.md 1.4, 1.5, 2.4).
 enum class WireFormat : std::uint8_t { v3_csv, v2_csv, v2_json };
 
-// One call's answer, as it arrives. It may come in several documents (v2's pages); each begins anew,
-// with its own header. Dropping it lets the connection and the upstream slot go.
+// One call's answer, as it arrives. It may come in several documents (v2's pages); each begins
+// anew, with its own header. Dropping it lets the connection and the upstream slot go.
 class Answer {
  public:
   struct Chunk {
@@ -32,23 +32,24 @@ class Answer {
   virtual Task<Result<std::optional<Chunk>>> next() = 0;
 };
 
-// Where rows come from: a vendor's terminal, or a scripted one in tests. Safe for several coroutines.
+// Where rows come from: a vendor's terminal, or a scripted one in tests. Safe for several
+// coroutines.
 class Source {
  public:
   virtual ~Source() = default;
 
-  // Sends the call, waiting for a free upstream slot first. nullopt: the vendor says there is no data
-  // (472), which is a fact and not an error. `stop` gives up at the next suspension, also later in
-  // the answer's next().
+  // Sends the call, waiting for a free upstream slot first. nullopt: the vendor says there is no
+  // data (472), which is a fact and not an error. `stop` gives up at the next suspension, also
+  // later in the answer's next().
   virtual Task<Result<std::optional<std::unique_ptr<Answer>>>> open(Call call,
                                                                     std::stop_token stop) = 0;
 
-  // Why the upstream, as far as it is known just now, cannot serve this call ("interval 90s is not one
-  // that a v3 terminal serves: 1m, 5m, …"); nullopt when it can, or when that is not known yet.
+  // Why the upstream, as far as it is known just now, cannot serve this call ("interval 90s is not
+  // one that a v3 terminal serves: 1m, 5m, …"); nullopt when it can, or when that is not known yet.
   virtual std::optional<std::string> refusal(const Call& call) const = 0;
 
-  // Asked while the circuit is open and before the first fetch: is the upstream there? An error says
-  // why not, in words for the job's `waiting_for`.
+  // Asked while the circuit is open and before the first fetch: is the upstream there? An error
+  // says why not, in words for the job's `waiting_for`.
   virtual Task<Result<void>> probe(std::stop_token stop) = 0;
 };
 
