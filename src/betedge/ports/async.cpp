@@ -54,7 +54,9 @@ struct Notify::Waiter {
   }
 };
 
-Notify::~Notify() { assert(waiters_.empty()); }
+Notify::~Notify() {
+  assert(waiters_.empty());
+}
 
 void Notify::notify_one() {
   if (waiters_.empty()) {
@@ -101,7 +103,9 @@ struct TaskScope::Runner {
 
 TaskScope::TaskScope(Runtime& runtime) : empty_(runtime) {}
 
-TaskScope::~TaskScope() { assert(running_ == 0); }
+TaskScope::~TaskScope() {
+  assert(running_ == 0);
+}
 
 void TaskScope::spawn(Task<void> task) {
   if (closed_) return;
