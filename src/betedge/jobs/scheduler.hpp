@@ -15,6 +15,7 @@
 #include "betedge/ports/async.hpp"
 #include "betedge/ports/job_store.hpp"
 #include "betedge/ports/log.hpp"
+#include "betedge/ports/metrics.hpp"
 
 namespace betedge::jobs {
 
@@ -48,6 +49,7 @@ class Scheduler {
     JobStore& jobs;
     JobTracker& tracker;
     Log& log;
+    Metrics& metrics = no_metrics();
   };
   Scheduler(Ports ports, SchedulerOptions options, RunFetch run_fetch);
 
@@ -81,6 +83,7 @@ class Scheduler {
   // A fetch between its claim and the store's answer to its end.
   struct Running {
     ClaimedFetch claim;
+    SteadyTime since{};  // its claim
     std::stop_source stop;
     bool lost = false;  // no longer ours: nothing to write down
   };
@@ -92,7 +95,8 @@ class Scheduler {
     FetchOutcome outcome{};             // to complete
     std::chrono::milliseconds delay{};  // to put back
     bool counts_attempt = false;
-    std::string error{};  // to put back, to fail the job
+    std::string error{};                  // to put back, to fail the job
+    std::string_view reason = kNoReason;  // of the end or of the retry, for the metrics
   };
 
   Task<void> claim_and_start();
@@ -103,7 +107,12 @@ class Scheduler {
 
   Verdict judge(const ClaimedFetch& claim, const FetchResult& result);
   Verdict judge_failure(const ClaimedFetch& claim, const Error& error);
-  void take_in(const JobInfo& job);
+  // `reason`: why items ended, if they did.
+  void take_in(const JobInfo& job, std::string_view reason = kNoReason);
+  void count_items(const ItemCounts& before, std::uint64_t rows_before, const JobInfo& after,
+                   std::string_view reason);
+  std::string_view dataset_of_job(const JobInfo& job);
+  void observe_queue_time(const ClaimedFetch& claim);
   void lose(Running& running, std::string_view why);
   void log_verdict(const ClaimedFetch& claim, const Verdict& verdict);
   void store_failed(const Error& error);
@@ -119,7 +128,12 @@ class Scheduler {
     JobId job;
     int in_a_row = 0;
   };
-  std::map<FetchId, Waiting> waits_;  // of fetches that wait without an attempt
+  std::map<FetchId, Waiting> waits_;            // of fetches that wait without an attempt
+  std::map<JobId, std::string_view> datasets_;  // of jobs that items have ended of
+  Gauge& inflight_;
+  Counter& lease_lost_;
+  Counter& rescued_;
+  Histogram& queue_seconds_;
   std::optional<std::string> paused_for_;
   std::optional<std::string> store_trouble_;
   std::stop_source no_more_claims_;
