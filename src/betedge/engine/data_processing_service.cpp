@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "betedge/core/dataset.hpp"
 #include "betedge/core/plan.hpp"
 #include "betedge/engine/fetch_runner.hpp"
 #include "betedge/engine/memory_budget.hpp"
@@ -15,6 +17,9 @@
 namespace betedge::engine {
 
 namespace {
+
+// The only one so far, as the metrics name it.
+constexpr std::string_view kUpstream = "thetadata";
 
 // What a person calls an item: the day, the month or the year of its object.
 std::string label_of(const HistoricalRequest& request, const PlannedItem& item) {
@@ -48,20 +53,59 @@ struct DataProcessingService::Impl {
         options(std::move(with)),
         memory(ports.runtime, options.memory_budget_bytes),
         upstream(ports.runtime, ports.source, ports.log, [this] { upstream_changed(); }),
-        runner({ports.runtime, ports.jobs, ports.lake, ports.source, ports.log, memory, upstream},
+        runner({ports.runtime, ports.jobs, ports.lake, ports.source, ports.log, memory, upstream,
+                ports.metrics},
                options.lease),
         tracker(&ports.jobs),
-        scheduler({ports.runtime, ports.jobs, tracker, ports.log},
+        scheduler({ports.runtime, ports.jobs, tracker, ports.log, ports.metrics},
                   {.concurrency = options.concurrency,
                    .lease = options.lease,
                    .retry = options.retry,
                    .owner = options.owner},
                   [this](ClaimedFetch fetch, std::stop_token stop) {
                     return runner.run(std::move(fetch), std::move(stop));
-                  }) {}
+                  }),
+        circuit_opened(ports.metrics.counter(Metric::upstream_circuit_opened, {kUpstream})) {
+    say_at_scrapes();
+  }
+
+  // What is looked up when somebody scrapes. Read no later than this lives: see Metrics.
+  void say_at_scrapes() {
+    auto& metrics = ports.metrics;
+    for (const auto dataset : datasets()) {
+      metrics.counter(Metric::sessions_missing, {dataset});
+      if (dataset.starts_with("option_")) metrics.counter(Metric::underlying_missing, {dataset});
+    }
+    const auto bytes = [&](std::string_view kind, std::size_t MemoryBudget::Held::* part) {
+      metrics.when_scraped(Metric::memory_bytes, {kind},
+                           [this, part] { return static_cast<double>(memory.in_use().*part); });
+    };
+    bytes("download", &MemoryBudget::Held::download);
+    bytes("decode", &MemoryBudget::Held::decode);
+    bytes("encode", &MemoryBudget::Held::encode);
+    metrics.gauge(Metric::memory_budget_bytes).set(static_cast<double>(memory.budget_bytes()));
+    metrics.when_scraped(Metric::upstream_circuit_state, {kUpstream},
+                         [this] { return upstream.is_open() ? 1.0 : 0.0; });
+    metrics.when_scraped(Metric::jobs_unfinished, {},
+                         [this] { return static_cast<double>(tracker.unfinished().jobs); });
+    metrics.when_scraped(Metric::items_ready, {}, [this] {
+      return static_cast<double>(tracker.unfinished().pending_items);
+    });
+    metrics.when_scraped(Metric::oldest_ready_item_seconds, {},
+                         [this] { return age_of(tracker.unfinished().oldest_pending); });
+    metrics.when_scraped(Metric::job_standstill_seconds, {},
+                         [this] { return age_of(tracker.unfinished().longest_still); });
+  }
+
+  double age_of(std::optional<Timestamp> since) const {
+    if (!since) return 0;
+    const std::chrono::duration<double> age = ports.runtime.wall_now() - *since;
+    return std::max(age.count(), 0.0);  // the wall clock may be set back
+  }
 
   void upstream_changed() {
     if (const auto why = upstream.waiting_for()) {
+      circuit_opened.add();
       scheduler.pause(*why);
     } else {
       scheduler.resume();
@@ -75,6 +119,7 @@ struct DataProcessingService::Impl {
   FetchRunner runner;
   jobs::JobTracker tracker;
   jobs::Scheduler scheduler;
+  Counter& circuit_opened;
   bool closed = false;
 };
 
@@ -117,6 +162,9 @@ DataProcessingService::process_request(HistoricalRequest request, JobId request_
   }
   if (created->total_items() == 0) {
     // It has ended with its creation; no fetch will say so.
+    impl_->ports.metrics
+        .counter(Metric::jobs, {dataset_of(request.kind, request.schema), "completed"})
+        .add();
     impl_->ports.log.event(Level::info, "job_completed",
                            {{"job", request_id.text()}, {"items", "0"}});
   }

@@ -12,6 +12,7 @@
 #include "betedge/core/retry.hpp"
 #include "betedge/ports/job_store.hpp"
 #include "betedge/ports/log.hpp"
+#include "betedge/ports/metrics.hpp"
 #include "betedge/ports/object_store.hpp"
 #include "betedge/ports/runtime.hpp"
 #include "betedge/ports/source.hpp"
@@ -48,6 +49,7 @@ class DataProcessingService {
     ObjectStore& lake;
     Source& source;
     Log& log;
+    Metrics& metrics = no_metrics();
   };
   DataProcessingService(Ports ports, EngineOptions options);
   ~DataProcessingService();
