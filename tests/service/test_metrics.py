@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -119,7 +120,7 @@ def test_the_process_and_its_limits_are_told(serve):
     assert scrape("betedge_upstream_slots", upstream="thetadata", state="limit") == 3
     assert scrape("betedge_upstream_slots", state="in_use") == 0
     assert scrape("betedge_upstream_circuit_state", upstream="thetadata") == 0
-    status = (ROOT / f"/proc/{server.popen.pid}/status").read_text()
+    status = Path(f"/proc/{server.popen.pid}/status").read_text()
     resident = int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) << 10
     assert 0 < scrape("process_resident_memory_bytes") <= resident
     assert scrape("process_cpu_seconds_total") > 0
