@@ -36,6 +36,7 @@ MAY_INCLUDE = {
     "zlib.h": {"sim"},
     "xxhash.h": {"columnar"},
     "spdlog/": {"app"},
+    "prometheus/": {"app"},
     "CLI/": {"cli", "app"},
     "toml++/": {"app"},
 }

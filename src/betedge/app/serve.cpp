@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <optional>
 
 #include <fmt/format.h>
@@ -9,6 +10,8 @@
 
 #include "betedge/app/command.hpp"
 #include "betedge/app/logging.hpp"
+#include "betedge/app/metered.hpp"
+#include "betedge/app/metrics.hpp"
 #include "betedge/app/settings.hpp"
 #include "betedge/app/stop_request.hpp"
 #include "betedge/engine/data_processing_service.hpp"
@@ -28,6 +31,9 @@ namespace {
 // Together they keep the promise of ten seconds between SIGTERM and the end.
 constexpr std::chrono::milliseconds kDrainGrace{1'000};
 constexpr std::chrono::milliseconds kFetchGrace{8'500};
+
+// The upstream, as the metrics name it.
+constexpr auto kTheta = "thetadata";
 
 std::string address_of(const Settings& settings, std::uint16_t port) {
   const bool six = settings.listen_address.contains(':');
@@ -80,10 +86,21 @@ Task<Result<std::unique_ptr<ObjectStore>>> open_bucket(Runtime& runtime, net::Ht
 
 // What lives as long as the server does, opened in this order.
 struct Parts {
+  std::unique_ptr<Metrics> metrics;
   std::unique_ptr<net::HttpClient> client;
   std::unique_ptr<ObjectStore> lake;
   std::unique_ptr<JobStore> jobs;
 };
+
+void say_slots_at_scrapes(Metrics& metrics, net::Limiter& limiter) {
+  const auto say = [&](std::string_view state, std::size_t (net::Limiter::*count)() const) {
+    metrics.when_scraped(Metric::upstream_slots, {kTheta, state},
+                         [&limiter, count] { return static_cast<double>((limiter.*count)()); });
+  };
+  say("limit", &net::Limiter::limit);
+  say("in_use", &net::Limiter::in_use);
+  say("waiting", &net::Limiter::waiting);
+}
 
 // Serves until a stop is asked for; an error says why it could not begin.
 Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Settings settings, Parts& parts,
@@ -91,22 +108,30 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Settings settings
   if (!parts.lake) {
     auto lake = co_await open_bucket(runtime, *parts.client, settings, stop.token());
     if (!lake) co_return fail_while("the lake " + settings.lake_url, std::move(lake).error());
-    parts.lake = *std::move(lake);
+    parts.lake = make_metered_lake(*std::move(lake), runtime, *parts.metrics, "s3");
   }
   net::Limiter limiter(runtime, settings.theta_concurrency);
-  const auto source =
+  say_slots_at_scrapes(*parts.metrics, limiter);
+  const auto terminal =
       sources::make_thetadata_source(*parts.client, limiter, theta_options(settings));
-  engine::DataProcessingService service(
-      {.runtime = runtime, .jobs = *parts.jobs, .lake = *parts.lake, .source = *source, .log = log},
-      engine_options(settings));
+  const auto source = make_metered_source(*terminal, runtime, *parts.metrics, kTheta);
+  engine::DataProcessingService service({.runtime = runtime,
+                                         .jobs = *parts.jobs,
+                                         .lake = *parts.lake,
+                                         .source = *source,
+                                         .log = log,
+                                         .metrics = *parts.metrics},
+                                        engine_options(settings));
   server::Api api(runtime, service, log,
                   {.version = BETEDGE_VERSION,
-                   .existing = settings.force_refresh ? Existing::replace : Existing::keep});
+                   .existing = settings.force_refresh ? Existing::replace : Existing::keep},
+                  *parts.metrics);
 
   net::ServerOptions options;
   options.address = settings.listen_address;
   options.port = settings.listen_port;
-  options.refusal = [](int status, std::string reason) {
+  options.refusal = [&metrics = *parts.metrics](int status, std::string reason) {
+    metrics.counter(Metric::http_refused_requests, {fmt::format("{}", status)}).add();
     return server::Api::refusal(status, reason);
   };
   // Bound before anything is taken up, so that a taken port leaves no trace in the jobs.
@@ -149,13 +174,23 @@ Task<void> run_server(net::AsioRuntime& runtime, const Settings& settings, Parts
   outcome = co_await serve_until_stop(runtime, settings, parts, log, stop);
 }
 
+// Where space is measured: a lake or a store that is no file of this machine is not.
+std::map<std::string, std::filesystem::path> disks_of(const Settings& settings) {
+  std::map<std::string, std::filesystem::path> disks;
+  if (!settings.lake_url.starts_with("s3://")) disks.emplace("lake", settings.lake_url);
+  if (settings.store_url != ":memory:")
+    disks.emplace("store", std::filesystem::absolute(settings.store_url).parent_path());
+  return disks;
+}
+
 Result<void> open_parts(net::AsioRuntime& runtime, const Settings& settings, Parts& parts) {
+  parts.metrics = make_metrics(runtime, BETEDGE_VERSION, disks_of(settings));
   if (!settings.lake_url.starts_with("s3://")) {
     auto lake = sinks::LocalStore::open(runtime, settings.lake_url);
     if (!lake) return fail_while("the lake " + settings.lake_url, std::move(lake).error());
-    parts.lake = *std::move(lake);
+    parts.lake = make_metered_lake(*std::move(lake), runtime, *parts.metrics, "folder");
   }
-  auto jobs = jobs::open_sqlite_store(runtime, settings.store_url);
+  auto jobs = jobs::open_sqlite_store(runtime, settings.store_url, *parts.metrics);
   if (!jobs) return fail_while("the job store " + settings.store_url, std::move(jobs).error());
   parts.jobs = *std::move(jobs);
   BETEDGE_TRY(parts.client, net::make_http_client(runtime));

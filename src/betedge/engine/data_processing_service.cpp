@@ -7,6 +7,7 @@
 #include <stop_token>
 #include <utility>
 
+#include "betedge/core/dataset.hpp"
 #include "betedge/core/plan.hpp"
 #include "betedge/engine/fetch_runner.hpp"
 #include "betedge/engine/freshness.hpp"
@@ -80,11 +81,14 @@ struct DataProcessingService::Impl {
           watch(impl.ports.runtime, upstream.source, impl.ports.log,
                 [&impl, this] { impl.upstream_changed(*this); }),
           runner({impl.ports.runtime, impl.ports.jobs, impl.ports.lake, upstream.source,
-                  impl.ports.log, impl.memory, watch},
-                 impl.options.lease) {}
+                  impl.ports.log, impl.memory, watch, impl.ports.metrics},
+                 impl.options.lease),
+          circuit_opened(
+              impl.ports.metrics.counter(Metric::upstream_circuit_opened, {upstream.name})) {}
     Upstream upstream;
     UpstreamWatch watch;
     FetchRunner runner;
+    Counter& circuit_opened;
   };
 
   Impl(Ports given, EngineOptions with)
@@ -92,7 +96,8 @@ struct DataProcessingService::Impl {
         options(std::move(with)),
         memory(ports.runtime, options.memory_budget_bytes),
         tracker(&ports.jobs),
-        scheduler({ports.runtime, ports.jobs, tracker, ports.log}, scheduler_options(),
+        scheduler({ports.runtime, ports.jobs, tracker, ports.log, ports.metrics},
+                  scheduler_options(),
                   [this](ClaimedFetch fetch, std::stop_token stop) {
                     auto& lane = *lanes.at(fetch.upstream);
                     return lane.runner.run(std::move(fetch), std::move(stop));
@@ -101,6 +106,42 @@ struct DataProcessingService::Impl {
     for (const auto& upstream : ports.upstreams)
       lanes.emplace(upstream.name, std::make_unique<Lane>(*this, upstream));
     tracker.on_change([this](const JobInfo& job) { job_changed(job); });
+    say_at_scrapes();
+  }
+
+  // What is looked up when somebody scrapes. Read no later than this lives: see Metrics.
+  void say_at_scrapes() {
+    auto& metrics = ports.metrics;
+    for (const auto dataset : datasets()) {
+      metrics.counter(Metric::sessions_missing, {dataset});
+      if (dataset.starts_with("option_")) metrics.counter(Metric::underlying_missing, {dataset});
+    }
+    const auto bytes = [&](std::string_view kind, std::size_t MemoryBudget::Held::* part) {
+      metrics.when_scraped(Metric::memory_bytes, {kind},
+                           [this, part] { return static_cast<double>(memory.in_use().*part); });
+    };
+    bytes("download", &MemoryBudget::Held::download);
+    bytes("decode", &MemoryBudget::Held::decode);
+    bytes("encode", &MemoryBudget::Held::encode);
+    metrics.gauge(Metric::memory_budget_bytes).set(static_cast<double>(memory.budget_bytes()));
+    for (const auto& [name, lane] : lanes)
+      metrics.when_scraped(Metric::upstream_circuit_state, {name},
+                           [&watch = lane->watch] { return watch.is_open() ? 1.0 : 0.0; });
+    metrics.when_scraped(Metric::jobs_unfinished, {},
+                         [this] { return static_cast<double>(tracker.unfinished().jobs); });
+    metrics.when_scraped(Metric::items_ready, {}, [this] {
+      return static_cast<double>(tracker.unfinished().pending_items);
+    });
+    metrics.when_scraped(Metric::oldest_ready_item_seconds, {},
+                         [this] { return age_of(tracker.unfinished().oldest_pending); });
+    metrics.when_scraped(Metric::job_standstill_seconds, {},
+                         [this] { return age_of(tracker.unfinished().longest_still); });
+  }
+
+  double age_of(std::optional<Timestamp> since) const {
+    if (!since) return 0;
+    const std::chrono::duration<double> age = ports.runtime.wall_now() - *since;
+    return std::max(age.count(), 0.0);  // the wall clock may be set back
   }
 
   jobs::SchedulerOptions scheduler_options() const {
@@ -111,9 +152,10 @@ struct DataProcessingService::Impl {
     return scheduling;
   }
 
-  void upstream_changed(const Lane& lane) {
+  void upstream_changed(Lane& lane) {
     ++circumstances;
     if (const auto why = lane.watch.waiting_for()) {
+      lane.circuit_opened.add();
       scheduler.pause(lane.upstream.name, *why);
     } else {
       scheduler.resume(lane.upstream.name);
@@ -249,6 +291,9 @@ DataProcessingService::process_request(Submission submission, JobId request_id,
   if (!created) co_return Failed(std::move(created).error());
   if (created->how == CreatedJob::How::made && created->job.total_items() == 0) {
     // It has ended with its creation; no fetch will say so.
+    const auto& first = submission.requests.front();
+    impl_->ports.metrics.counter(Metric::jobs, {dataset_of(first.kind, first.schema), "completed"})
+        .add();
     impl_->ports.log.event(Level::info, "job_completed",
                            {{"job", request_id.text()}, {"items", "0"}});
   }

@@ -19,6 +19,7 @@
 #include "betedge/ports/async.hpp"
 #include "betedge/ports/job_store.hpp"
 #include "betedge/ports/log.hpp"
+#include "betedge/ports/metrics.hpp"
 #include "betedge/ports/object_store.hpp"
 #include "betedge/ports/runtime.hpp"
 #include "betedge/ports/source.hpp"
@@ -96,6 +97,7 @@ class DataProcessingService {
     ObjectStore& lake;
     std::vector<Upstream> upstreams;  // one for each kind that is to be served
     Log& log;
+    Metrics& metrics = no_metrics();
   };
   DataProcessingService(Ports ports, EngineOptions options);
   ~DataProcessingService();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "betedge/columnar/object_encoder.hpp"
+#include "betedge/core/dataset.hpp"
 #include "betedge/engine/freshness.hpp"
 #include "betedge/wire/fetch_spec.hpp"
 
@@ -75,6 +76,15 @@ std::string FetchRunner::note_of(const Work& work) {
   return note;
 }
 
+void FetchRunner::count_what_is_missing(const Work& work) {
+  const auto dataset = dataset_of(work.spec.item.key);
+  if (!work.sessions_without_data.empty())
+    ports_.metrics.counter(Metric::sessions_missing, {dataset})
+        .add(static_cast<double>(work.sessions_without_data.size()));
+  if (!work.without_underlying.empty())
+    ports_.metrics.counter(Metric::underlying_missing, {dataset}).add();
+}
+
 Task<Result<FetchOutcome>> FetchRunner::download(Work& work) {
   BETEDGE_CO_TRY(work.encoder, columnar::ObjectEncoder::open(object_spec(work.spec)));
   for (const auto& call : work.spec.item.calls) {
@@ -102,6 +112,7 @@ Task<Result<FetchOutcome>> FetchRunner::download(Work& work) {
   BETEDGE_CO_TRY_VOID(co_await ports_.jobs.renew(work.fetch.fetch, work.fetch.fence, lease_));
   if (work.stop.stop_requested()) co_return stopped();
   BETEDGE_CO_TRY_VOID(co_await work.writer->commit());
+  count_what_is_missing(work);
 
   FetchOutcome outcome;
   outcome.state = ItemState::succeeded;
@@ -156,7 +167,7 @@ Task<Result<FetchRunner::Data>> FetchRunner::take_answer(Work& work, Call call) 
     }
     if (!*next) break;
     auto chunk = **std::move(next);
-    work.memory.holds(work.encoder->memory_bytes() + chunk.bytes.size());
+    work.memory.holds({.download = chunk.bytes.size(), .decode = work.encoder->memory_bytes()});
     auto decode = [encoder = work.encoder.get(), chunk = std::move(chunk)]() -> Result<Bytes> {
       if (chunk.begins_document) BETEDGE_TRY_VOID(encoder->begin_document());
       BETEDGE_TRY_VOID(encoder->feed(chunk.bytes));
@@ -164,9 +175,9 @@ Task<Result<FetchRunner::Data>> FetchRunner::take_answer(Work& work, Call call) 
     };
     auto decoded = co_await run_blocking(ports_.runtime, Pool::cpu, std::move(decode));
     if (!decoded) co_return std::unexpected(std::move(decoded).error());
-    work.memory.holds(work.encoder->memory_bytes() + decoded->size());
+    work.memory.holds({.decode = work.encoder->memory_bytes(), .encode = decoded->size()});
     BETEDGE_CO_TRY_VOID(co_await write_output(work, *std::move(decoded)));
-    work.memory.holds(work.encoder->memory_bytes());
+    work.memory.holds({.decode = work.encoder->memory_bytes()});
   }
   ports_.upstream.succeeded();
   auto end = [encoder = work.encoder.get()] { return encoder->end_answer(); };

@@ -8,6 +8,7 @@
 #include "betedge/engine/upstream_watch.hpp"
 #include "betedge/ports/job_store.hpp"
 #include "betedge/ports/log.hpp"
+#include "betedge/ports/metrics.hpp"
 #include "betedge/ports/object_store.hpp"
 #include "betedge/ports/source.hpp"
 
@@ -32,6 +33,7 @@ class FetchRunner {
     Log& log;
     MemoryBudget& memory;
     UpstreamWatch& upstream;
+    Metrics& metrics = no_metrics();
   };
   FetchRunner(Ports ports, std::chrono::milliseconds lease) : ports_(ports), lease_(lease) {}
 
@@ -43,6 +45,7 @@ class FetchRunner {
 
   static std::string note_of(const Work& work);
   Task<Result<FetchOutcome>> download(Work& work);
+  void count_what_is_missing(const Work& work);
   Task<Result<Data>> take_answer(Work& work, Call call);
   Task<Result<void>> write_output(Work& work, Bytes output);
 

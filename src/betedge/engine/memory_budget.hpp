@@ -17,6 +17,15 @@ class MemoryBudget {
  public:
   MemoryBudget(Runtime& runtime, std::size_t budget_bytes);
 
+  // Where bytes are on their way: received and not decoded yet; columns in the making, with input
+  // that is kept for them; bytes of a file on their way to the lake.
+  struct Held {
+    std::size_t download = 0;
+    std::size_t decode = 0;
+    std::size_t encode = 0;
+    std::size_t all() const { return download + decode + encode; }
+  };
+
   // One fetch's share; gives everything back when dropped.
   class Share {
    public:
@@ -26,22 +35,25 @@ class MemoryBudget {
     Share& operator=(const Share&) = delete;
 
     // This fetch holds so many bytes now; never waits.
-    void holds(std::size_t bytes);
+    void holds(Held held);
     // Waits until this fetch may take more; false when stop was asked for first.
     Task<bool> admit(std::stop_token stop);
 
    private:
     MemoryBudget& budget_;
     std::list<Share*>::iterator place_;
-    std::size_t bytes_ = 0;
+    Held held_;
   };
 
-  std::size_t in_use_bytes() const { return in_use_; }
+  Held in_use() const { return in_use_; }
+  std::size_t in_use_bytes() const { return in_use_.all(); }
   std::size_t budget_bytes() const { return budget_; }
 
  private:
+  void exchange(const Held& before, const Held& after);
+
   std::size_t budget_;
-  std::size_t in_use_ = 0;
+  Held in_use_;
   std::list<Share*> shares_;  // oldest first
   Notify changed_;
 };

@@ -124,6 +124,8 @@ void JobTracker::keep(JobInfo info) {
   const auto job = info.job_id;
   const bool ended = has_ended(info.status);
   const auto [entry, is_new] = jobs_.try_emplace(job, Entry{{}, ended_.end()});
+  if (is_new || info.completed_items() != entry->second.info.completed_items())
+    entry->second.moved_at = info.updated_at;
   entry->second.info = std::move(info);
   auto& place = entry->second.place;
   if (!ended && place != ended_.end()) ended_.erase(std::exchange(place, ended_.end()));
@@ -151,6 +153,21 @@ std::vector<const JobInfo*> JobTracker::active() const {
 const JobInfo* JobTracker::find(const JobId& job) const {
   const auto found = jobs_.find(job);
   return found == jobs_.end() ? nullptr : &found->second.info;
+}
+
+JobTracker::Unfinished JobTracker::unfinished() const {
+  const auto earlier = [](std::optional<Timestamp>& known, Timestamp time) {
+    if (!known || time < *known) known = time;
+  };
+  Unfinished all;
+  for (const auto& [id, entry] : jobs_) {
+    if (has_ended(entry.info.status)) continue;
+    ++all.jobs;
+    all.pending_items += entry.info.items.pending;
+    if (entry.info.items.pending > 0) earlier(all.oldest_pending, entry.info.created_at);
+    earlier(all.longest_still, entry.moved_at);
+  }
+  return all;
 }
 
 Task<Result<void>> JobTracker::load() {

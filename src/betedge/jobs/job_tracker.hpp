@@ -59,6 +59,16 @@ class JobTracker {
   // What memory holds; null when that is nothing. Until the next change.
   const JobInfo* find(const JobId& job) const;
 
+  // The jobs that have not ended, taken together.
+  struct Unfinished {
+    std::size_t jobs = 0;
+    std::size_t pending_items = 0;
+    std::optional<Timestamp> oldest_pending;  // acceptance of the oldest job with pending items
+    // When the job that stands still longest last ended an item (or was accepted, or taken up).
+    std::optional<Timestamp> longest_still;
+  };
+  Unfinished unfinished() const;
+
   // nullopt: no such job. The file's errors.
   Task<Result<std::optional<JobInfo>>> get_job(JobId job);
   // Newest first. Labels are the file's to know: without one no job has any.
@@ -70,6 +80,7 @@ class JobTracker {
   struct Entry {
     JobInfo info;
     std::list<JobId>::iterator place;  // in ended_, once it has ended
+    Timestamp moved_at{};              // when its progress last changed
   };
 
   Result<JobInfo> change(const JobId& job, Timestamp now,

@@ -3,14 +3,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <exception>
 #include <utility>
+
+#include "betedge/core/dataset.hpp"
+#include "betedge/wire/request.hpp"
 
 namespace betedge::jobs {
 
 namespace {
 
 using namespace std::chrono_literals;
+
+// Why a fetch is lost to its own job, which is nobody's theft.
+constexpr std::string_view kItsJobHasFailed = "its job has failed";
 
 // How long a store that is out is left alone: the whole server waits for it, so not for long.
 constexpr RetryPolicy kStoreRetry{.max_attempts = 1, .first_delay = 100ms, .longest_delay = 5s};
@@ -28,24 +35,57 @@ std::string_view event_of(ItemState state) {
   return "item_refused";
 }
 
+constexpr std::array kEnds{ItemState::succeeded, ItemState::skipped, ItemState::no_data,
+                           ItemState::failed, ItemState::cancelled};
+
+// Series that must be there before the first failure, so that it is seen as a rise.
+void begin_series(Metrics& metrics) {
+  for (const auto dataset : datasets()) {
+    for (const auto* outcome : {"completed", "completed_with_errors", "failed", "cancelled"})
+      metrics.counter(Metric::jobs, {dataset, outcome});
+    for (const auto state : kEnds)
+      metrics.counter(Metric::items, {dataset, to_text(state), kNoReason});
+    metrics.counter(Metric::items, {dataset, to_text(ItemState::succeeded), kIncomplete});
+    metrics.counter(Metric::items, {dataset, to_text(ItemState::failed), kCrashes});
+    for (const auto code :
+         {ErrorCode::timeout, ErrorCode::upstream_throttled, ErrorCode::upstream_failed,
+          ErrorCode::upstream_refused, ErrorCode::upstream_denied, ErrorCode::upstream_garbled,
+          ErrorCode::storage_failed, ErrorCode::storage_full, ErrorCode::storage_denied,
+          ErrorCode::internal})
+      metrics.counter(Metric::items, {dataset, to_text(ItemState::failed), to_text(code)});
+    metrics.counter(Metric::rows, {dataset});
+  }
+}
+
+std::string_view outcome_of(const JobInfo& job) {
+  if (job.items.cancelled > 0) return "cancelled";
+  if (job.status == JobStatus::failed) return "failed";
+  return job.items.failed > 0 ? "completed_with_errors" : "completed";
+}
+
 }  // namespace
 
 Scheduler::Scheduler(Ports ports, SchedulerOptions options, RunFetch run_fetch)
     : ports_(ports),
       options_(std::move(options)),
       run_fetch_(std::move(run_fetch)),
+      inflight_(ports.metrics.gauge(Metric::items_inflight)),
+      lease_lost_(ports.metrics.counter(Metric::lease_lost)),
+      rescued_(ports.metrics.counter(Metric::items_rescued)),
+      queue_seconds_(ports.metrics.histogram(Metric::item_queue_seconds)),
       wake_(ports.runtime),
       ended_(ports.runtime),
       tasks_(ports.runtime) {
   for (const auto& [upstream, fetches] : options_.concurrency)
     lanes_[upstream].concurrency = std::max<std::size_t>(fetches, 1);
+  begin_series(ports.metrics);
 }
 
 Task<Result<void>> Scheduler::start() {
   BETEDGE_CO_TRY_VOID(co_await ports_.tracker.load());
   BETEDGE_CO_TRY(const auto jobs,
                  co_await ports_.jobs.take_back(JobStore::Which::all, options_.max_crashes));
-  for (const auto& job : jobs) take_in(job);
+  for (const auto& job : jobs) take_in(job, kCrashes);
   tasks_.spawn(claim_and_start());
   tasks_.spawn(keep_leases());
   co_return Result<void>();
@@ -152,7 +192,10 @@ Task<Result<std::optional<std::chrono::milliseconds>>> Scheduler::fill(std::stri
     } else {
       claim.upstream = upstream;
       lane.running += 1;
-      running_.push_back({std::move(claim), {}});
+      observe_queue_time(claim);
+      running_.push_back(
+          {.claim = std::move(claim), .since = ports_.runtime.steady_now(), .stop = {}});
+      inflight_.add(1);
       tasks_.spawn(run_one(std::prev(running_.end())));
     }
   }
@@ -187,7 +230,7 @@ Task<void> Scheduler::keep_leases() {
       continue;
     }
     store_answered();
-    for (const auto& job : *changed) take_in(job);
+    for (const auto& job : *changed) take_in(job, kCrashes);
     if (!changed->empty()) wake_.notify_one();
   }
 }
@@ -209,11 +252,16 @@ Task<void> Scheduler::run_one(std::list<Running>::iterator running) {
     verdict.emplace(Verdict{.kind = Verdict::Kind::complete, .event = "item_failed"});
     verdict->outcome.state = ItemState::failed;
     verdict->outcome.error = "internal: " + thrown;
+    verdict->reason = to_text(ErrorCode::internal);
   }
   if (!running->lost) {
     auto claim = running->claim;
     co_await write_down(std::move(claim), *std::move(verdict));
   }
+  const std::chrono::duration<double> took = ports_.runtime.steady_now() - running->since;
+  ports_.metrics.histogram(Metric::item_run_seconds, {dataset_of(running->claim.key)})
+      .observe(took.count());
+  inflight_.add(-1);
   lanes_.at(running->claim.upstream).running -= 1;
   running_.erase(running);
   wake_.notify_one();
@@ -224,7 +272,11 @@ Scheduler::Verdict Scheduler::judge(const Running& running, const FetchResult& r
   const auto& claim = running.claim;
   if (result) {
     waits_.erase(claim.fetch);
-    return {.kind = Verdict::Kind::complete, .event = event_of(result->state), .outcome = *result};
+    const bool is_incomplete = result->state == ItemState::succeeded && !result->note.empty();
+    return {.kind = Verdict::Kind::complete,
+            .event = event_of(result->state),
+            .outcome = *result,
+            .reason = is_incomplete ? kIncomplete : kNoReason};
   }
   auto verdict = judge_failure(running, result.error());
   if (verdict.event != "item_waits") waits_.erase(claim.fetch);
@@ -237,9 +289,13 @@ Scheduler::Verdict Scheduler::judge_failure(const Running& running, const Error&
     Verdict verdict{.kind = Verdict::Kind::complete, .event = "item_failed"};
     verdict.outcome.state = ItemState::failed;
     verdict.outcome.error = error.message;
+    verdict.reason = to_text(error.code);
     return verdict;
   };
-  Verdict again{.kind = Verdict::Kind::put_back, .event = "item_retry", .error = error.message};
+  Verdict again{.kind = Verdict::Kind::put_back,
+                .event = "item_retry",
+                .error = error.message,
+                .reason = to_text(error.code)};
   if (running.cancelled && error.code == ErrorCode::cancelled) {
     again.event = "item_cancelled";
     return again;
@@ -271,7 +327,10 @@ Scheduler::Verdict Scheduler::judge_failure(const Running& running, const Error&
     }
     case AfterFailure::give_up: return item_failed();
     case AfterFailure::fail_job:
-      return {.kind = Verdict::Kind::fail_jobs, .event = "item_failed", .error = error.message};
+      return {.kind = Verdict::Kind::fail_jobs,
+              .event = "item_failed",
+              .error = error.message,
+              .reason = to_text(error.code)};
   }
   std::unreachable();
 }
@@ -280,10 +339,12 @@ Task<void> Scheduler::write_down(ClaimedFetch claim, Verdict verdict) {
   const auto changes = co_await settle(claim, verdict);
   if (changes) {
     log_verdict(claim, verdict);
-    for (const auto& job : changes->jobs) take_in(job);
+    if (verdict.counts_attempt)
+      ports_.metrics.counter(Metric::item_retries, {verdict.reason}).add();
+    for (const auto& job : changes->jobs) take_in(job, verdict.reason);
     for (auto& running : running_)
       if (std::ranges::find(changes->to_stop, running.claim.fetch) != changes->to_stop.end())
-        lose(running, "its job has failed");
+        lose(running, kItsJobHasFailed);
     co_return;
   }
   const bool store_is_out = changes.error().code == ErrorCode::store_unavailable;
@@ -293,6 +354,7 @@ Task<void> Scheduler::write_down(ClaimedFetch claim, Verdict verdict) {
                     {"attempt", std::to_string(claim.attempts_made + 1)},
                     {"error", changes.error().message}});
   if (store_is_out) co_return;
+  lease_lost_.add();
   // Somebody else ended it, or we did and the answer was lost: see what became of the job.
   const auto now = co_await ports_.jobs.get_job(claim.job_id);
   if (now && *now) take_in(**now);
@@ -331,14 +393,19 @@ Task<Result<Changes>> Scheduler::settle(ClaimedFetch claim, Verdict verdict) {
   }
 }
 
-void Scheduler::take_in(const JobInfo& job) {
+void Scheduler::take_in(const JobInfo& job, std::string_view reason) {
   const auto* known = ports_.tracker.find(job.job_id);
   const auto before = known == nullptr ? JobStatus::pending : known->status;
+  const auto items_before = known == nullptr ? job.items : known->items;
+  const auto rows_before = known == nullptr ? job.rows : known->rows;
   if (const auto applied = ports_.tracker.apply(job); !applied) {
     ports_.log.event(Level::error, "job_refused",
                      {{"job", job.job_id.text()}, {"error", applied.error().message}});
     return;
   }
+  // What the tracker made of it: an answer that was overtaken changes nothing.
+  if (const auto* now = ports_.tracker.find(job.job_id))
+    count_items(items_before, rows_before, *now, reason);
   if (before == JobStatus::pending && job.status == JobStatus::running)
     ports_.log.event(Level::info, "job_started",
                      {{"job", job.job_id.text()}, {"items", std::to_string(job.total_items())}});
@@ -348,6 +415,8 @@ void Scheduler::take_in(const JobInfo& job) {
                       {"items", std::to_string(job.items.pending + job.items.running)}});
   if (has_ended(before) || !has_ended(job.status)) return;
   std::erase_if(waits_, [&job](const auto& entry) { return entry.second.job == job.job_id; });
+  ports_.metrics.counter(Metric::jobs, {dataset_of_job(job), outcome_of(job)}).add();
+  datasets_.erase(job.job_id);
   const bool has_failed = job.state() == JobState::failed;
   std::string_view event = has_failed ? "job_failed" : "job_completed";
   if (job.state() == JobState::cancelled) event = "job_cancelled";
@@ -374,8 +443,44 @@ void Scheduler::stop_fetches(const std::vector<FetchId>& fetches) {
   for (auto& fetch : asked) fetch.request_stop();
 }
 
+// By the job's own counters, so that the metrics say what GET /jobs/{id} says, whoever ended the
+// items and however many at once.
+void Scheduler::count_items(const ItemCounts& before, std::uint64_t rows_before,
+                            const JobInfo& after, std::string_view reason) {
+  auto was = before;
+  auto is = after.items;
+  for (const auto state : kEnds) {
+    if (is.of(state) <= was.of(state)) continue;
+    // Only a success can be incomplete, only a failure has an error.
+    const bool may_have_reason = state == ItemState::failed || state == ItemState::succeeded;
+    const auto why = may_have_reason ? reason : kNoReason;
+    ports_.metrics.counter(Metric::items, {dataset_of_job(after), to_text(state), why})
+        .add(is.of(state) - was.of(state));
+  }
+  if (after.rows > rows_before)
+    ports_.metrics.counter(Metric::rows, {dataset_of_job(after)})
+        .add(static_cast<double>(after.rows - rows_before));
+  if (reason == kCrashes && was.running > is.running) rescued_.add(was.running - is.running);
+}
+
+std::string_view Scheduler::dataset_of_job(const JobInfo& job) {
+  auto& dataset = datasets_[job.job_id];
+  if (dataset.empty()) {
+    dataset = wire::dataset_of_request(job.request_json);
+  }
+  return dataset;
+}
+
+void Scheduler::observe_queue_time(const ClaimedFetch& claim) {
+  const auto* job = ports_.tracker.find(claim.job_id);
+  if (job == nullptr || claim.attempts_made > 0 || waits_.contains(claim.fetch)) return;
+  const std::chrono::duration<double> waited = ports_.runtime.wall_now() - job->created_at;
+  queue_seconds_.observe(std::max(waited.count(), 0.0));  // the wall clock may be set back
+}
+
 void Scheduler::lose(Running& running, std::string_view why) {
   if (std::exchange(running.lost, true)) return;
+  if (why != kItsJobHasFailed) lease_lost_.add();
   waits_.erase(running.claim.fetch);
   ports_.log.event(Level::warning, "lease_lost",
                    {{"job", running.claim.job_id.text()},

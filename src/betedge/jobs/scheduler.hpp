@@ -17,6 +17,7 @@
 #include "betedge/ports/async.hpp"
 #include "betedge/ports/job_store.hpp"
 #include "betedge/ports/log.hpp"
+#include "betedge/ports/metrics.hpp"
 
 namespace betedge::jobs {
 
@@ -51,6 +52,7 @@ class Scheduler {
     JobStore& jobs;
     JobTracker& tracker;
     Log& log;
+    Metrics& metrics = no_metrics();
   };
   Scheduler(Ports ports, SchedulerOptions options, RunFetch run_fetch);
 
@@ -94,6 +96,7 @@ class Scheduler {
   // A fetch between its claim and the store's answer to its end.
   struct Running {
     ClaimedFetch claim;
+    SteadyTime since{};  // its claim
     std::stop_source stop;
     bool lost = false;       // no longer ours: nothing to write down
     bool cancelled = false;  // nobody needs it any more
@@ -106,7 +109,8 @@ class Scheduler {
     FetchOutcome outcome{};             // to complete
     std::chrono::milliseconds delay{};  // to put back
     bool counts_attempt = false;
-    std::string error{};  // to put back, to fail the jobs
+    std::string error{};                  // to put back, to fail the job
+    std::string_view reason = kNoReason;  // of the end or of the retry, for the metrics
   };
   struct Lane {
     std::size_t concurrency = 1;
@@ -126,7 +130,12 @@ class Scheduler {
   Verdict judge(const Running& running, const FetchResult& result);
   Verdict judge_failure(const Running& running, const Error& error);
   void stop_fetches(const std::vector<FetchId>& fetches);
-  void take_in(const JobInfo& job);
+  // `reason`: why items ended, if they did.
+  void take_in(const JobInfo& job, std::string_view reason = kNoReason);
+  void count_items(const ItemCounts& before, std::uint64_t rows_before, const JobInfo& after,
+                   std::string_view reason);
+  std::string_view dataset_of_job(const JobInfo& job);
+  void observe_queue_time(const ClaimedFetch& claim);
   void lose(Running& running, std::string_view why);
   void log_verdict(const ClaimedFetch& claim, const Verdict& verdict);
   void store_failed(const Error& error);
@@ -142,7 +151,12 @@ class Scheduler {
     JobId job;
     int in_a_row = 0;
   };
-  std::map<FetchId, Waiting> waits_;  // of fetches that wait without an attempt
+  std::map<FetchId, Waiting> waits_;            // of fetches that wait without an attempt
+  std::map<JobId, std::string_view> datasets_;  // of jobs that items have ended of
+  Gauge& inflight_;
+  Counter& lease_lost_;
+  Counter& rescued_;
+  Histogram& queue_seconds_;
   std::map<std::string, Lane, std::less<>> lanes_;
   std::optional<std::string> store_trouble_;
   std::uint64_t store_changes_ = 0;

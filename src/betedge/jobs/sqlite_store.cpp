@@ -101,11 +101,15 @@ struct Operation {
 
 class SqliteStore final : public JobStore {
  public:
-  SqliteStore(Runtime& runtime, std::optional<StoreLock> lock, Connection connection)
+  SqliteStore(Runtime& runtime, std::optional<StoreLock> lock, Connection connection,
+              Metrics& metrics)
       : runtime_(runtime),
         lock_(std::move(lock)),
         connection_(std::move(connection)),
         transactions_(connection_),
+        committed_seconds_(metrics.histogram(Metric::store_commit_seconds, {"ok"})),
+        failed_seconds_(metrics.histogram(Metric::store_commit_seconds, {"failed"})),
+        operations_(metrics.histogram(Metric::store_commit_operations)),
         opened_wall_(runtime.wall_now()),
         opened_steady_(runtime.steady_now()) {}
 
@@ -256,6 +260,8 @@ class SqliteStore final : public JobStore {
 
   // On the pool; nothing else touches the connection meanwhile.
   void run(const Batch& batch, Moment now) noexcept {
+    const auto began = runtime_.steady_now();
+    auto* seconds = &committed_seconds_;
     try {
       connection_.execute("BEGIN IMMEDIATE");
       for (auto* operation : batch) run_one(*operation, now);
@@ -263,7 +269,11 @@ class SqliteStore final : public JobStore {
     } catch (const std::exception& failure) {
       connection_.roll_back();
       for (auto* operation : batch) operation->fail_with(unavailable(failure.what()).error());
+      seconds = &failed_seconds_;
     }
+    const std::chrono::duration<double> took = runtime_.steady_now() - began;
+    seconds->observe(took.count());
+    operations_.observe(static_cast<double>(batch.size()));
   }
 
   void run_one(Operation& operation, Moment now) {
@@ -283,6 +293,9 @@ class SqliteStore final : public JobStore {
   std::optional<StoreLock> lock_;  // none in memory; let go of after the connection is closed
   Connection connection_;
   Transactions transactions_;
+  Histogram& committed_seconds_;
+  Histogram& failed_seconds_;
+  Histogram& operations_;
   Timestamp opened_wall_;
   SteadyTime opened_steady_;
   Batch queue_;  // of the loop's thread, as is writing_
@@ -291,7 +304,8 @@ class SqliteStore final : public JobStore {
 
 }  // namespace
 
-Result<std::unique_ptr<JobStore>> open_sqlite_store(Runtime& runtime, std::string path) {
+Result<std::unique_ptr<JobStore>> open_sqlite_store(Runtime& runtime, std::string path,
+                                                    Metrics& metrics) {
   std::optional<StoreLock> lock;
   const bool in_memory = path == ":memory:";
   if (!in_memory) {
@@ -321,7 +335,7 @@ Result<std::unique_ptr<JobStore>> open_sqlite_store(Runtime& runtime, std::strin
     connection.execute("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864");
     if (auto migrated = sqlite::migrate(connection, sqlite::schema_steps()); !migrated)
       return fail_while(at, std::move(migrated).error());
-    return std::make_unique<SqliteStore>(runtime, std::move(lock), std::move(connection));
+    return std::make_unique<SqliteStore>(runtime, std::move(lock), std::move(connection), metrics);
   } catch (const sqlite::Failure& failure) {
     return fail_while(at, {ErrorCode::store_unavailable, failure.what()});
   }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "betedge/ports/job_store.hpp"
+#include "betedge/ports/metrics.hpp"
 #include "betedge/ports/runtime.hpp"
 
 namespace betedge::jobs {
@@ -19,7 +20,9 @@ namespace betedge::jobs {
 //
 // Fails with store_unavailable, and a sentence for the operator, when the file is held by another
 // process (a lock file beside it), cannot be written, is not ours, is damaged, or was written by a
-// newer betedge. Drop the store when none of its calls is awaited any more.
-Result<std::unique_ptr<JobStore>> open_sqlite_store(Runtime& runtime, std::string path);
+// newer betedge. `metrics` gets each transaction's time and size. Drop the store when none of its
+// calls is awaited any more.
+Result<std::unique_ptr<JobStore>> open_sqlite_store(Runtime& runtime, std::string path,
+                                                    Metrics& metrics = no_metrics());
 
 }  // namespace betedge::jobs

@@ -4,7 +4,9 @@
 #include <array>
 #include <charconv>
 #include <exception>
+#include <map>
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -51,6 +53,38 @@ bool has_ended(const JobInfo& job) {
   return job.status == JobStatus::completed || job.status == JobStatus::failed;
 }
 
+// The values of the metrics' label `mode`: how a submit is answered.
+constexpr std::string_view kAsync = "async";
+constexpr std::string_view kSync = "sync";
+
+// The name under which the metrics count submits of this endpoint; empty for any other endpoint.
+std::string_view submit_endpoint(std::string_view pattern) {
+  if (pattern == "/historical/option") return "option";
+  if (pattern == "/historical/stock") return "stock";
+  if (pattern == "/earnings") return "earnings";
+  return {};
+}
+
+// As OpenTelemetry has it, so that a client cannot make series without end.
+std::string_view known_method(std::string_view method) {
+  for (const std::string_view known :
+       {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"})
+    if (method == known) return known;
+  return "_OTHER";
+}
+
+// A request being answered, for as long as this lives.
+class Active {
+ public:
+  explicit Active(Gauge& gauge) : gauge_(gauge) { gauge_.add(1); }
+  ~Active() { gauge_.add(-1); }
+  Active(const Active&) = delete;
+  Active& operator=(const Active&) = delete;
+
+ private:
+  Gauge& gauge_;
+};
+
 constexpr std::array kItemStates{ItemState::pending,  ItemState::running, ItemState::succeeded,
                                  ItemState::skipped,  ItemState::no_data, ItemState::failed,
                                  ItemState::cancelled};
@@ -95,6 +129,9 @@ struct Api::Impl {
     ServerRequest request;
     std::string parameter;  // the path's
     std::string job;        // the id of the job that it is about, once that is known
+    // For the metrics: the endpoint's pattern, empty when there is none; how a submit is answered.
+    std::string_view route{};
+    std::string_view mode{};
   };
   struct Route {
     Endpoint endpoint;
@@ -107,6 +144,10 @@ struct Api::Impl {
   engine::DataProcessingService& service;
   Log& log;
   Options options;
+  Metrics& metrics;
+  Gauge& active = metrics.gauge(Metric::http_active_requests);
+  using Series = std::tuple<std::string_view, std::string_view, int, std::string_view>;
+  std::map<Series, Histogram*> durations{};  // by method, route, status and mode
   State state = State::starting;
 
   // Why the service cannot be asked just now; nullopt when it can.
@@ -148,10 +189,44 @@ struct Api::Impl {
     co_return json_answer(200, R"({"status":"healthy","service":"betedge-historical-data"})");
   }
 
+  Task<ServerResponse> get_metrics(Call&) {
+    auto text = co_await metrics.scrape();
+    ServerResponse answer;
+    answer.headers.emplace_back("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+    answer.body = net::SharedBytes::of(std::move(text));
+    co_return answer;
+  }
+
+  // Series that must be there before the first request, so that it is seen as a rise.
+  void begin_series() {
+    for (const auto& endpoint : endpoints())
+      if (const auto name = submit_endpoint(endpoint.pattern); !name.empty()) {
+        metrics.counter(Metric::sync_requests, {name});
+        duration("POST", endpoint.pattern, 202, kAsync);
+      }
+  }
+
+  Histogram& duration(std::string_view method, std::string_view route, int status,
+                      std::string_view mode) {
+    auto& known = durations[{method, route, status, mode}];
+    if (known == nullptr)
+      known = &metrics.histogram(Metric::http_request_seconds,
+                                 {method, route, fmt::format("{}", status), mode});
+    return *known;
+  }
+
+  void count(const Call& call, int status, std::chrono::duration<double> took) {
+    duration(known_method(call.request.method), call.route, status, call.mode)
+        .observe(took.count());
+    if (call.mode == kSync)
+      metrics.counter(Metric::sync_requests, {submit_endpoint(call.route)}).add();
+  }
+
   Task<ServerResponse> post_option(Call& call) { return submit(call, Kind::option); }
   Task<ServerResponse> post_stock(Call& call) { return submit(call, Kind::stock); }
 
   Task<ServerResponse> submit(Call& call, Kind kind) {
+    call.mode = kAsync;
     if (const auto closed = closed_for(true))
       co_return failed("submit_failed", kSubmitFailed, call, *closed);
     auto parsed =
@@ -242,6 +317,7 @@ struct Api::Impl {
     auto* found = std::get_if<Found>(&routing);
     if (found == nullptr) co_return detail_answer(404, "Not Found");
     call.parameter = std::move(found->parameter);
+    call.route = endpoints()[found->endpoint].pattern;
     co_return co_await (this->*routes()[found->endpoint].handler)(call);
   }
 };
@@ -253,6 +329,7 @@ const std::vector<Api::Impl::Route>& Api::Impl::routes() {
       {{Method::post, "/historical/option", "Submit a request for option data"},
        &Impl::post_option},
       {{Method::post, "/historical/stock", "Submit a request for stock data"}, &Impl::post_stock},
+      {{Method::get, "/metrics", "What is counted, for Prometheus"}, &Impl::get_metrics},
       {{Method::get, "/jobs", "List jobs, newest first"}, &Impl::list_jobs},
       {{Method::get, "/jobs/{job_id}", "How a job stands"}, &Impl::get_job},
       {{Method::get, "/jobs/{job_id}/items", "A job's items, page by page"}, &Impl::list_items},
@@ -273,8 +350,11 @@ std::span<const Endpoint> Api::endpoints() {
   return Impl::endpoints();
 }
 
-Api::Api(Runtime& runtime, engine::DataProcessingService& service, Log& log, Options options)
-    : impl_(std::make_unique<Impl>(runtime, service, log, std::move(options))) {}
+Api::Api(Runtime& runtime, engine::DataProcessingService& service, Log& log, Options options,
+         Metrics& metrics)
+    : impl_(std::make_unique<Impl>(runtime, service, log, std::move(options), metrics)) {
+  impl_->begin_series();
+}
 
 Api::~Api() = default;
 
@@ -288,6 +368,7 @@ void Api::drain() {
 Task<ServerResponse> Api::handle(ServerRequest request) {
   auto& log = impl_->log;
   const auto began = impl_->runtime.steady_now();
+  const Active counted(impl_->active);
   Impl::Call call{.request = std::move(request), .parameter = {}, .job = {}};
   ServerResponse answer;
   try {
@@ -299,6 +380,7 @@ Task<ServerResponse> Api::handle(ServerRequest request) {
     answer = refusal(500, "the server's log has it under handler_failed");
   }
   const std::chrono::duration<double, std::milli> took = impl_->runtime.steady_now() - began;
+  impl_->count(call, answer.status, took);
   // Who polls would otherwise fill the log with what nobody reads.
   const bool is_routine = answer.status < 300 && call.request.method != "POST";
   const auto level = is_routine ? Level::debug : Level::info;

@@ -8,6 +8,7 @@
 #include "betedge/engine/data_processing_service.hpp"
 #include "betedge/net/http_server.hpp"
 #include "betedge/ports/log.hpp"
+#include "betedge/ports/metrics.hpp"
 #include "betedge/ports/runtime.hpp"
 #include "betedge/server/router.hpp"
 
@@ -24,7 +25,8 @@ class Api {
     std::string version;                 // betedge's own, for "/"
     Existing existing = Existing::keep;  // FORCE_REFRESH: for requests that say nothing
   };
-  Api(Runtime& runtime, engine::DataProcessingService& service, Log& log, Options options);
+  Api(Runtime& runtime, engine::DataProcessingService& service, Log& log, Options options,
+      Metrics& metrics = no_metrics());
   ~Api();
 
   void open();

@@ -54,6 +54,9 @@ inline constexpr std::size_t kMostRoots = 10'000;
 // are several, labels and priority when there are any. The same submission gives the same bytes.
 std::string to_json(const Submission& submission);
 
+// Which dataset (core/dataset.hpp) a job's request is of; "other" when it cannot be told.
+std::string_view dataset_of_request(std::string_view request_json);
+
 // A request as it is stored, shown in a job and written into files: one line of JSON with the HTTP
 // contract's names after "kind". The same request gives the same bytes. eod's interval is null;
 // earnings have months ("202401"), and no root, schema, interval or times.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "betedge/core/dataset.hpp"
 #include "betedge/wire/fetch_spec.hpp"
 #include "betedge/wire/python_json.hpp"
 
@@ -226,6 +227,15 @@ std::string to_json(const Submission& submission) {
   }
   if (submission.priority != 0) json += fmt::format(R"(,"priority":{})", submission.priority);
   return json + "}";
+}
+
+std::string_view dataset_of_request(std::string_view request_json) {
+  const auto object = parse_json(request_json);
+  const auto kind = object ? kind_of(*object) : std::nullopt;
+  if (!kind) return "other";
+  if (kind == Kind::earnings) return dataset_of(*kind, Schema::eod);
+  const auto schema = schema_of(*object);
+  return schema ? dataset_of(*kind, *schema) : "other";
 }
 
 Result<HistoricalRequest> request_from_json(std::string_view json) {

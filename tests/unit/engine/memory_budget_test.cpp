@@ -27,19 +27,35 @@ class MemoryBudgetTest : public ::testing::Test {
 TEST_F(MemoryBudgetTest, EverybodyIsAdmittedWithinTheBudget) {
   MemoryBudget::Share first(budget_);
   MemoryBudget::Share second(budget_);
-  first.holds(60);
-  second.holds(40);
+  first.holds({.decode = 60});
+  second.holds({.decode = 40});
   std::optional<bool> admitted;
   runtime_.run(admit(second, admitted));
   EXPECT_EQ(admitted, true);
   EXPECT_EQ(budget_.in_use_bytes(), 100U);
 }
 
+TEST_F(MemoryBudgetTest, SaysWhereTheBytesAreAndForgetsThoseOfAFetchThatIsGone) {
+  MemoryBudget::Share first(budget_);
+  {
+    MemoryBudget::Share second(budget_);
+    first.holds({.download = 1, .decode = 20, .encode = 300});
+    second.holds({.download = 4, .decode = 50});
+    first.holds({.decode = 10, .encode = 600});
+    EXPECT_EQ(budget_.in_use().download, 4U);
+    EXPECT_EQ(budget_.in_use().decode, 60U);
+    EXPECT_EQ(budget_.in_use().encode, 600U);
+    EXPECT_EQ(budget_.in_use_bytes(), 664U);
+  }
+  EXPECT_EQ(budget_.in_use().download, 0U);
+  EXPECT_EQ(budget_.in_use_bytes(), 610U);
+}
+
 TEST_F(MemoryBudgetTest, AYoungerFetchWaitsOverTheBudgetAndTheOldestGoesOn) {
   MemoryBudget::Share first(budget_);
   MemoryBudget::Share second(budget_);
-  first.holds(80);
-  second.holds(40);
+  first.holds({.decode = 80});
+  second.holds({.decode = 40});
   std::optional<bool> first_admitted;
   std::optional<bool> second_admitted;
   runtime_.start(admit(second, second_admitted));
@@ -47,7 +63,7 @@ TEST_F(MemoryBudgetTest, AYoungerFetchWaitsOverTheBudgetAndTheOldestGoesOn) {
   settle();
   EXPECT_EQ(first_admitted, true);
   EXPECT_EQ(second_admitted, std::nullopt);
-  first.holds(10);
+  first.holds({.decode = 10});
   settle();
   EXPECT_EQ(second_admitted, true);
 }
@@ -56,8 +72,8 @@ TEST_F(MemoryBudgetTest, AShareThatIsDroppedGivesItsBytesAndItsAgeBack) {
   std::optional<MemoryBudget::Share> first;
   first.emplace(budget_);
   MemoryBudget::Share second(budget_);
-  first->holds(80);
-  second.holds(140);
+  first->holds({.decode = 80});
+  second.holds({.decode = 140});
   std::optional<bool> admitted;
   runtime_.start(admit(second, admitted));
   settle();
@@ -71,7 +87,7 @@ TEST_F(MemoryBudgetTest, AShareThatIsDroppedGivesItsBytesAndItsAgeBack) {
 TEST_F(MemoryBudgetTest, StopEndsTheWait) {
   MemoryBudget::Share first(budget_);
   MemoryBudget::Share second(budget_);
-  first.holds(200);
+  first.holds({.decode = 200});
   std::stop_source stop;
   std::optional<bool> admitted;
   runtime_.start(admit(second, admitted, stop.get_token()));

@@ -8,6 +8,7 @@
 #include "betedge/jobs/sqlite_store.hpp"
 #include "betedge/ports/async.hpp"
 #include "betedge/sinks/memory_store.hpp"
+#include "support/counted_metrics.hpp"
 #include "support/virtual_runtime.hpp"
 
 namespace betedge::engine {
@@ -119,7 +120,8 @@ class DataProcessingServiceTest : public ::testing::Test {
                                                   lake_,
                                                   {{"thetadata", source_, limiter_},
                                                    {"nasdaq", nasdaq_, nasdaq_limiter_}},
-                                                  log_},
+                                                  log_,
+                                                  metrics_},
                      options);
     runtime_.run(must(service_->start()));
   }
@@ -236,6 +238,7 @@ class DataProcessingServiceTest : public ::testing::Test {
   net::Limiter limiter_{runtime_, 4}, nasdaq_limiter_{runtime_, 1};
   CreatedJob::How how_ = CreatedJob::How::made;
   LineLog log_;
+  betedge::testing::CountedMetrics metrics_;
   std::unique_ptr<JobStore> store_;
   std::optional<DataProcessingService> service_;
   bool closed_ = false;
@@ -382,6 +385,7 @@ TEST_F(DataProcessingServiceTest,
   EXPECT_EQ(info.items.succeeded, 2U);
   EXPECT_EQ(info.rows, 2U);
   for (const auto& item : items(info.job_id)) EXPECT_THAT(item.note, HasSubstr("underlying"));
+  EXPECT_EQ(metrics_.value(Metric::underlying_missing, {"option_ohlc"}), 2);
 }
 
 TEST_F(DataProcessingServiceTest, AnUnderlyingThatIsRefusedFailsTheItemRatherThanBeingLeftOut) {
@@ -435,6 +439,9 @@ TEST_F(DataProcessingServiceTest, SessionsMissingInsideAMonthAreNamedInTheItem) 
   ASSERT_EQ(info.items.succeeded, 1U);
   EXPECT_EQ(info.rows, 19U);
   EXPECT_EQ(items(info.job_id)[0].note, "no data on 2 of 21 sessions: 20240117 20240118");
+  EXPECT_EQ(metrics_.value(Metric::sessions_missing, {"option_eod"}), 2);
+  EXPECT_EQ(metrics_.value(Metric::items, {"option_eod", "succeeded", "incomplete"}), 1);
+  EXPECT_EQ(metrics_.value(Metric::items, {"option_eod", "succeeded", "none"}), 0);
 }
 
 TEST_F(DataProcessingServiceTest, ARequestOfDaysThatHaveNotEndedIsRejectedAndSaysSo) {
@@ -468,6 +475,74 @@ TEST_F(DataProcessingServiceTest, AWeekendIsAJobThatIsCompletedAtOnce) {
   EXPECT_EQ(submitted->status, JobStatus::completed);
   EXPECT_EQ(submitted->progress_percentage(), 100.0);
   EXPECT_THAT(log_.lines, ::testing::Contains(HasSubstr("job_completed")));
+  EXPECT_EQ(metrics_.value(Metric::jobs, {"stock_ohlc", "completed"}), 1);
+}
+
+TEST_F(DataProcessingServiceTest, MetricsSayOfItemsWhatTheJobSays) {
+  EXPECT_EQ(metrics_.value(Metric::items, {"stock_ohlc", "failed", "upstream_refused"}), 0)
+      << "there before the first failure, so that it is a rise";
+  source_.answers[{Kind::stock, day(2024, 1, 3)}] = {{{}, false, ohlc_csv("2024-01-03")}};
+  run_to_end(submit(stock_ohlc(day(2024, 1, 3), day(2024, 1, 3)))->job_id);
+  source_.answers[{Kind::stock, day(2024, 1, 4)}] = {
+      {Error{ErrorCode::upstream_refused, "HTTP 400", {}}, false, ""}};
+  const Error reset{ErrorCode::upstream_failed, "connection reset", {}};
+  source_.answers[{Kind::stock, day(2024, 1, 5)}] = {{reset, false, ""},
+                                                     {{}, false, ohlc_csv("2024-01-05")}};
+  const auto info = run_to_end(submit(stock_ohlc(day(2024, 1, 2), day(2024, 1, 5)))->job_id);
+  EXPECT_EQ(info.items, (ItemCounts{.succeeded = 1, .skipped = 1, .no_data = 1, .failed = 1}));
+  const auto items = [this](std::string_view outcome, std::string_view reason) {
+    return metrics_.value(Metric::items, {"stock_ohlc", outcome, reason});
+  };
+  EXPECT_EQ(items("succeeded", "none"), 2);
+  EXPECT_EQ(items("succeeded", "incomplete"), 0);
+  EXPECT_EQ(items("skipped", "none"), 1);
+  EXPECT_EQ(items("no_data", "none"), 1);
+  EXPECT_EQ(items("failed", "upstream_refused"), 1);
+  EXPECT_EQ(metrics_.value(Metric::item_retries, {"upstream_failed"}), 1);
+  EXPECT_EQ(metrics_.value(Metric::rows, {"stock_ohlc"}), 2);
+  EXPECT_EQ(metrics_.value(Metric::jobs, {"stock_ohlc", "completed"}), 1);
+  EXPECT_EQ(metrics_.value(Metric::jobs, {"stock_ohlc", "completed_with_errors"}), 1);
+  EXPECT_EQ(metrics_.value(Metric::item_run_seconds, {"stock_ohlc"}), 6) << "attempts";
+  EXPECT_EQ(metrics_.value(Metric::item_queue_seconds), 5) << "items, once each";
+  EXPECT_EQ(metrics_.value(Metric::items_inflight), 0);
+  EXPECT_EQ(metrics_.value(Metric::jobs_unfinished), 0);
+}
+
+TEST_F(DataProcessingServiceTest, MetricsSayOfAJobThatFailsAsAWholeWhyItsItemsFailed) {
+  source_.answers[{Kind::stock, day(2024, 1, 4)}] = {{{}, false, ohlc_csv("2024-01-04")}};
+  lake_.set_hook([](sinks::MemoryStore::Step step, const ObjectKey&) {
+    sinks::MemoryStore::Fate fate;
+    if (step == sinks::MemoryStore::Step::commit)
+      fate.failure = Error{ErrorCode::storage_full, "no space left", {}};
+    return fate;
+  });
+  const auto info = run_to_end(submit(stock_ohlc(day(2024, 1, 4), day(2024, 1, 31)))->job_id);
+  ASSERT_EQ(info.status, JobStatus::failed);
+  EXPECT_EQ(metrics_.value(Metric::items, {"stock_ohlc", "failed", "storage_full"}),
+            info.items.failed);
+  EXPECT_EQ(metrics_.value(Metric::jobs, {"stock_ohlc", "failed"}), 1);
+  EXPECT_EQ(metrics_.value(Metric::lease_lost), 0) << "its own job's end is no theft";
+}
+
+TEST_F(DataProcessingServiceTest, MetricsSayHowLongAJobStandsStillAndThatTheCircuitIsOpen) {
+  EXPECT_EQ(metrics_.value(Metric::job_standstill_seconds), 0);
+  source_.is_there = false;
+  source_.answers[{Kind::stock, day(2024, 1, 4)}] = {{{}, false, ohlc_csv("2024-01-04")}};
+  const auto id = submit(stock_ohlc(day(2024, 1, 4), day(2024, 1, 4)))->job_id;
+  const auto began = runtime_.steady_now();
+  while (runtime_.steady_now() < began + 1h && runtime_.step()) {
+  }
+  EXPECT_EQ(metrics_.value(Metric::upstream_circuit_state, {"thetadata"}), 1);
+  EXPECT_EQ(metrics_.value(Metric::upstream_circuit_opened, {"thetadata"}), 1);
+  EXPECT_EQ(metrics_.value(Metric::jobs_unfinished), 1);
+  EXPECT_EQ(metrics_.value(Metric::items_ready), 1);
+  EXPECT_GE(metrics_.value(Metric::oldest_ready_item_seconds), 3590);
+  EXPECT_GE(metrics_.value(Metric::job_standstill_seconds), 3590);
+  source_.is_there = true;
+  run_to_end(id);
+  EXPECT_EQ(metrics_.value(Metric::upstream_circuit_state, {"thetadata"}), 0);
+  EXPECT_EQ(metrics_.value(Metric::job_standstill_seconds), 0);
+  EXPECT_EQ(metrics_.value(Metric::oldest_ready_item_seconds), 0);
 }
 
 TEST_F(DataProcessingServiceTest, CloseLeavesNothingRunningAndHandsUnfinishedFetchesBack) {

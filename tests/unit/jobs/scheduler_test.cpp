@@ -8,6 +8,7 @@
 
 #include "betedge/jobs/sqlite_store.hpp"
 #include "contract/job_store/contract.hpp"
+#include "support/counted_metrics.hpp"
 #include "support/interposed_store.hpp"
 
 namespace betedge::jobs {
@@ -126,7 +127,7 @@ class SchedulerTest : public ::testing::TestWithParam<std::uint64_t> {
 
   void make_scheduler() {
     tracker_.emplace(&store_);
-    scheduler_.emplace(Scheduler::Ports{runtime_, store_, *tracker_, log_}, options_,
+    scheduler_.emplace(Scheduler::Ports{runtime_, store_, *tracker_, log_, metrics_}, options_,
                        [this](ClaimedFetch claim, std::stop_token stop) {
                          return fetches_.run(std::move(claim), std::move(stop));
                        });
@@ -165,6 +166,7 @@ class SchedulerTest : public ::testing::TestWithParam<std::uint64_t> {
   FlakyStore store_{*file_};
   RecordingLog log_;
   Fetches fetches_{runtime_};
+  testing::CountedMetrics metrics_;
   SchedulerOptions options_;
   std::optional<JobTracker> tracker_;
   std::optional<Scheduler> scheduler_;
@@ -486,6 +488,8 @@ TEST_P(SchedulerTest, AFetchWhoseLeaseIsLostIsStoppedAndWritesNothingDown) {
   EXPECT_EQ(log_.count("lease_lost"), 1u);
   EXPECT_EQ(log_.count("item_done"), 1u);
   EXPECT_EQ(fetches_.starts.back().fence, 3u);
+  EXPECT_EQ(metrics_.value(Metric::lease_lost), 1);
+  EXPECT_EQ(metrics_.value(Metric::items_inflight), 0);
 }
 
 TEST_P(SchedulerTest, AFetchThatFindsItselfFencedIsNoFailure) {
@@ -523,6 +527,7 @@ TEST_P(SchedulerTest, WhatAnEarlierProcessHeldIsTakenUp) {
   EXPECT_EQ(job(1).items, (ItemCounts{.succeeded = 6}));
   EXPECT_EQ(fetches_.starts.size(), 6u);
   EXPECT_LT(now() - SteadyTime{}, 10s) << "nobody waits for the dead one's leases";
+  EXPECT_EQ(metrics_.value(Metric::items_rescued), 4);
 }
 
 TEST_P(SchedulerTest, AStopLetsFetchesEndWithinTheGraceAndHandsTheOthersBack) {

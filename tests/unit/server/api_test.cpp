@@ -9,6 +9,7 @@
 #include "betedge/jobs/sqlite_store.hpp"
 #include "betedge/ports/async.hpp"
 #include "betedge/sinks/memory_store.hpp"
+#include "support/counted_metrics.hpp"
 #include "support/interposed_store.hpp"
 #include "support/virtual_runtime.hpp"
 
@@ -84,7 +85,7 @@ class ApiTest : public ::testing::Test {
       : file_(*jobs::open_sqlite_store(runtime_, ":memory:")),
         store_(*file_),
         service_({runtime_, store_, lake_, {{"thetadata", source_, limiter_}}, log_}, {}),
-        api_(runtime_, service_, log_, {.version = "9.8.7", .existing = Existing::keep}) {
+        api_(runtime_, service_, log_, {.version = "9.8.7", .existing = Existing::keep}, metrics_) {
     runtime_.run(start());
     api_.open();
   }
@@ -141,6 +142,7 @@ class ApiTest : public ::testing::Test {
   EmptySource source_{runtime_};
   net::Limiter limiter_{runtime_, 4};
   LineLog log_;
+  betedge::testing::CountedMetrics metrics_;
   engine::DataProcessingService service_;
   Api api_;
 
@@ -195,6 +197,36 @@ TEST_F(ApiTest, AcceptsARequestAndTellsWhereItsJobIs) {
   EXPECT_THAT(log_.last("request_received"),
               StartsWith("info request_received method=POST path=/historical/stock status=202"));
   EXPECT_THAT(log_.last("request_received"), HasSubstr("job=" + id));
+}
+
+TEST_F(ApiTest, CountsEveryRequestByItsPatternNotItsPath) {
+  const auto seen = [this](std::string_view method, std::string_view route, std::string_view status,
+                           std::string_view mode) {
+    return metrics_.value(Metric::http_request_seconds, {method, route, status, mode});
+  };
+  EXPECT_EQ(seen("POST", "/historical/stock", "202", "async"), 0);
+  EXPECT_EQ(metrics_.value(Metric::sync_requests, {"stock"}), 0) << "there before the first";
+  const auto id = submit_week();
+  ask("GET", "/jobs/" + id);
+  ask("GET", "/jobs/not-a-uuid");
+  ask("GET", "/nope");
+  ask("BREW", "/jobs");
+  submit(R"("start_date":"never")");
+  EXPECT_EQ(seen("POST", "/historical/stock", "202", "async"), 1);
+  EXPECT_EQ(seen("POST", "/historical/stock", "422", "async"), 1);
+  EXPECT_EQ(seen("GET", "/jobs/{job_id}", "200", ""), 1);
+  EXPECT_EQ(seen("GET", "/jobs/{job_id}", "400", ""), 1);
+  EXPECT_EQ(seen("GET", "", "404", ""), 1);
+  EXPECT_EQ(seen("_OTHER", "", "405", ""), 1);
+  EXPECT_EQ(metrics_.value(Metric::sync_requests, {"stock"}), 0);
+}
+
+TEST_F(ApiTest, MetricsAreTextForPrometheusAndCountTheirOwnReader) {
+  const auto answer = ask("GET", "/metrics");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.header("Content-Type"), "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_THAT(answer.body, HasSubstr("http_server_active_requests{} 1\n"));
+  EXPECT_EQ(metrics_.value(Metric::http_active_requests), 0) << "it is over";
 }
 
 TEST_F(ApiTest, ShowsAJobWithPartOneFirst) {
