@@ -95,6 +95,7 @@ struct Api::Impl {
     ServerRequest request;
     std::string parameter;  // the path's
     std::string job;        // the id of the job that it is about, once that is known
+    Caller caller;
   };
   struct Route {
     Endpoint endpoint;
@@ -106,7 +107,10 @@ struct Api::Impl {
   Runtime& runtime;
   engine::DataProcessingService& service;
   Log& log;
+  Guard& guard;
   Options options;
+  RolloutSettings rollout{};
+  Timestamp rollout_since{};  // since when it is so
   State state = State::starting;
 
   // Why the service cannot be asked just now; nullopt when it can.
@@ -134,7 +138,7 @@ struct Api::Impl {
   Task<ServerResponse> get_root(Call&) {
     std::string submissions;
     for (const auto& endpoint : endpoints()) {
-      if (endpoint.method != Method::post) continue;
+      if (endpoint.method != Method::post || endpoint.access != Access::submit) continue;
       submissions += submissions.empty() ? "" : ",";
       submissions += wire::quoted(endpoint.pattern);
     }
@@ -146,6 +150,34 @@ struct Api::Impl {
 
   Task<ServerResponse> get_health(Call&) {
     co_return json_answer(200, R"({"status":"healthy","service":"betedge-historical-data"})");
+  }
+
+  Task<ServerResponse> get_login(Call&) { co_return guard.login_page(); }
+  Task<ServerResponse> post_login(Call& call) { co_return guard.log_in(call.request); }
+  Task<ServerResponse> post_logout(Call& call) { co_return guard.log_out(call.request); }
+
+  SubmitDecision decide_mode(const Call& call, Kind kind) const {
+    std::vector<std::string_view> prefer;
+    for (const auto& [name, value] : call.request.headers)
+      if (net::equal_ignoring_case(name, "Prefer")) prefer.push_back(value);
+    return decide(rollout, {.endpoint = to_text(kind),
+                            .client = call.caller.client,
+                            .address = call.caller.address,
+                            .preferences = parse_prefer(prefer)});
+  }
+
+  // What an answer says about how it came to be answered at once.
+  void tell_mode(const SubmitDecision& decision, const Call& call, ServerResponse& answer) {
+    if (decision.mode == SubmitMode::async && !decision.preference_applied.empty())
+      answer.headers.emplace_back("Preference-Applied", decision.preference_applied);
+    if (!decision.is_sync_refused) return;
+    const auto since = std::chrono::floor<std::chrono::seconds>(rollout_since).time_since_epoch();
+    answer.headers.emplace_back("Deprecation", fmt::format("@{}", since.count()));  // RFC 9745
+    log.event(Level::warning, "sync_refused",
+              {{"job", call.job},
+               {"path", call.request.path},
+               {"client", call.caller.client},
+               {"peer", call.request.peer}});
   }
 
   Task<ServerResponse> post_option(Call& call) { return submit(call, Kind::option); }
@@ -173,6 +205,7 @@ struct Api::Impl {
     }
     auto answer = json_answer(202, wire::accepted_json(id));
     answer.headers.emplace_back("Location", "/jobs/" + call.job);
+    tell_mode(decide_mode(call, kind), call, answer);
     co_return answer;
   }
 
@@ -234,6 +267,11 @@ struct Api::Impl {
 
   Task<ServerResponse> dispatch(Call& call) {
     auto routing = route(endpoints(), call.request.method, call.request.path);
+    const auto* target = std::get_if<Found>(&routing);
+    const auto needed = target == nullptr ? Access::open : endpoints()[target->endpoint].access;
+    auto caller = guard.admit(call.request, needed);
+    if (!caller) co_return std::move(caller).error();
+    call.caller = *std::move(caller);
     if (const auto* wrong = std::get_if<WrongMethod>(&routing)) {
       auto answer = detail_answer(405, "Method Not Allowed");
       answer.headers.emplace_back("Allow", wrong->allow);
@@ -248,14 +286,20 @@ struct Api::Impl {
 
 const std::vector<Api::Impl::Route>& Api::Impl::routes() {
   static const std::vector<Route> kRoutes{
-      {{Method::get, "/", "What this service is"}, &Impl::get_root},
-      {{Method::get, "/health", "Whether the process answers"}, &Impl::get_health},
-      {{Method::post, "/historical/option", "Submit a request for option data"},
+      {{Method::get, "/", Access::read, "What this service is"}, &Impl::get_root},
+      {{Method::get, "/health", Access::open, "Whether the process answers"}, &Impl::get_health},
+      {{Method::post, "/historical/option", Access::submit, "Submit a request for option data"},
        &Impl::post_option},
-      {{Method::post, "/historical/stock", "Submit a request for stock data"}, &Impl::post_stock},
-      {{Method::get, "/jobs", "List jobs, newest first"}, &Impl::list_jobs},
-      {{Method::get, "/jobs/{job_id}", "How a job stands"}, &Impl::get_job},
-      {{Method::get, "/jobs/{job_id}/items", "A job's items, page by page"}, &Impl::list_items},
+      {{Method::post, "/historical/stock", Access::submit, "Submit a request for stock data"},
+       &Impl::post_stock},
+      {{Method::get, "/jobs", Access::read, "List jobs, newest first"}, &Impl::list_jobs},
+      {{Method::get, "/jobs/{job_id}", Access::read, "How a job stands"}, &Impl::get_job},
+      {{Method::get, "/jobs/{job_id}/items", Access::read, "A job's items, page by page"},
+       &Impl::list_items},
+      {{Method::get, "/login", Access::open, "A form to log in with a token"}, &Impl::get_login},
+      {{Method::post, "/login", Access::open, "Log in with a token, for a cookie"},
+       &Impl::post_login},
+      {{Method::post, "/logout", Access::open, "End the session of a cookie"}, &Impl::post_logout},
   };
   return kRoutes;
 }
@@ -273,10 +317,17 @@ std::span<const Endpoint> Api::endpoints() {
   return Impl::endpoints();
 }
 
-Api::Api(Runtime& runtime, engine::DataProcessingService& service, Log& log, Options options)
-    : impl_(std::make_unique<Impl>(runtime, service, log, std::move(options))) {}
+Api::Api(Runtime& runtime, engine::DataProcessingService& service, Log& log, Guard& guard,
+         Options options)
+    : impl_(std::make_unique<Impl>(runtime, service, log, guard, std::move(options))) {}
 
 Api::~Api() = default;
+
+void Api::set_rollout(RolloutSettings rollout) {
+  if (rollout == impl_->rollout) return;
+  impl_->rollout = std::move(rollout);
+  impl_->rollout_since = impl_->runtime.wall_now();
+}
 
 void Api::open() {
   impl_->state = Impl::State::serving;
@@ -288,7 +339,7 @@ void Api::drain() {
 Task<ServerResponse> Api::handle(ServerRequest request) {
   auto& log = impl_->log;
   const auto began = impl_->runtime.steady_now();
-  Impl::Call call{.request = std::move(request), .parameter = {}, .job = {}};
+  Impl::Call call{.request = std::move(request), .parameter = {}, .job = {}, .caller = {}};
   ServerResponse answer;
   try {
     answer = co_await impl_->dispatch(call);
@@ -310,7 +361,8 @@ Task<ServerResponse> Api::handle(ServerRequest request) {
                {"path", call.request.path},
                {"status", status},
                {"duration_ms", duration_ms},
-               {"peer", call.request.peer}});
+               {"peer", call.request.peer},
+               {"client", call.caller.client}});
   } else {
     log.event(level, "request_received",
               {{"method", call.request.method},
@@ -318,6 +370,7 @@ Task<ServerResponse> Api::handle(ServerRequest request) {
                {"status", status},
                {"duration_ms", duration_ms},
                {"peer", call.request.peer},
+               {"client", call.caller.client},
                {"job", call.job}});
   }
   co_return answer;

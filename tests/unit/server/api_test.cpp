@@ -128,7 +128,7 @@ class ApiTest : public ::testing::Test {
   ApiTest()
       : store_(*jobs::open_sqlite_store(runtime_, ":memory:")),
         service_({runtime_, store_, lake_, source_, log_}, {}),
-        api_(runtime_, service_, log_, {.version = "9.8.7", .existing = Existing::keep}) {
+        api_(runtime_, service_, log_, guard_, {.version = "9.8.7", .existing = Existing::keep}) {
     runtime_.run(start());
     api_.open();
   }
@@ -184,6 +184,7 @@ class ApiTest : public ::testing::Test {
   EmptySource source_{runtime_};
   LineLog log_;
   engine::DataProcessingService service_;
+  Guard guard_{runtime_, log_, {}, {}};
   Api api_;
 
  private:
