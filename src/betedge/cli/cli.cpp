@@ -62,6 +62,7 @@ int run(int argc, char** argv, const Hooks& hooks) {
     if (arguments.front() == "serve" && hooks.serve) return hooks.serve(rest);
     if (arguments.front() == "sim" && hooks.sim) return hooks.sim(rest);
     if (arguments.front() == "config" && hooks.config) return hooks.config(rest);
+    if (arguments.front() == "token" && hooks.token) return hooks.token(rest);
   }
   const auto console = real_console();
   auto invocation = parse_arguments(arguments);

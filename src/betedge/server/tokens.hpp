@@ -27,6 +27,7 @@ class TokenTable {
     std::string name;
     Access access = Access::read;  // the strongest of its scopes
     Digest digest{};
+    friend bool operator==(const Entry&, const Entry&) = default;
   };
 
   // invalid_request with `file` and the line in its sentence, for a line that is none, a digest
@@ -40,6 +41,7 @@ class TokenTable {
   const Entry* find(const Digest& digest) const;
 
   const std::vector<Entry>& entries() const { return entries_; }
+  friend bool operator==(const TokenTable&, const TokenTable&) = default;
 
  private:
   std::vector<Entry> entries_;
