@@ -11,12 +11,12 @@ namespace betedge::server {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::AllOf;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::Not;
-using testing::StartsWith;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
 
 class ListLog final : public Log {
  public:
@@ -54,7 +54,7 @@ TokenTable tokens(std::string_view more = {}) {
   return *TokenTable::parse(file + std::string(more), "tokens");
 }
 
-class GuardTest : public testing::Test {
+class GuardTest : public ::testing::Test {
  protected:
   Guard open_guard(Guard::Options options = {}, std::vector<std::string> hosts = {}) {
     return {runtime_, log_, std::move(options), {.allowed_hosts = std::move(hosts), .tokens = {}}};
@@ -82,7 +82,7 @@ struct HostCase {
   std::string host;
   int status;
 };
-class GuardHost : public GuardTest, public testing::WithParamInterface<HostCase> {};
+class GuardHost : public GuardTest, public ::testing::WithParamInterface<HostCase> {};
 
 TEST_P(GuardHost, IsANameOfThisServer) {
   auto guard = open_guard({.listen_address = GetParam().listen}, {"lake.example", "Betedge"});
@@ -94,34 +94,34 @@ TEST_P(GuardHost, IsANameOfThisServer) {
 
 INSTANTIATE_TEST_SUITE_P(
     Names, GuardHost,
-    testing::Values(HostCase{"localhost", "127.0.0.1", "localhost:8000", 200},
-                    HostCase{"localhost_in_capitals", "127.0.0.1", "LOCALHOST", 200},
-                    HostCase{"localhost_in_full", "127.0.0.1", "localhost.:8000", 200},
-                    HostCase{"loopback", "127.0.0.1", "127.0.0.1:8000", 200},
-                    HostCase{"another_loopback", "127.0.0.1", "127.9.9.9", 200},
-                    HostCase{"loopback_six", "127.0.0.1", "[::1]:8000", 200},
-                    HostCase{"loopback_six_in_full", "127.0.0.1", "[0:0:0:0:0:0:0:1]", 200},
-                    HostCase{"loopback_mapped", "127.0.0.1", "[::ffff:127.0.0.1]", 200},
-                    HostCase{"listen_address", "10.1.2.3", "10.1.2.3:8000", 200},
-                    HostCase{"listen_address_six", "fd00::1", "[fd00:0::1]:8000", 200},
-                    HostCase{"another_address", "10.1.2.3", "10.1.2.4:8000", 421},
-                    HostCase{"any_address_on_all", "0.0.0.0", "192.168.7.7:8000", 200},
-                    HostCase{"any_address_on_all_six", "::", "[fd00::7]:8000", 200},
-                    HostCase{"a_name_on_all", "0.0.0.0", "evil.example:8000", 421},
-                    HostCase{"allowed", "127.0.0.1", "lake.example:8000", 200},
-                    HostCase{"allowed_in_another_case", "127.0.0.1", "betedge", 200},
-                    HostCase{"a_part_of_an_allowed_one", "127.0.0.1", "example", 421},
-                    HostCase{"below_an_allowed_one", "127.0.0.1", "x.lake.example", 421},
-                    HostCase{"a_rebound_name", "127.0.0.1", "evil.example:8000", 421},
-                    HostCase{"a_name_that_begins_like_an_address", "127.0.0.1",
-                             "127.0.0.1.evil.example", 421},
-                    HostCase{"a_name_below_localhost", "127.0.0.1", "evil.localhost", 421},
-                    HostCase{"no_port", "127.0.0.1", "localhost:http", 421},
-                    HostCase{"user", "127.0.0.1", "localhost:8000@evil.example", 421},
-                    HostCase{"no_end", "127.0.0.1", "[::1", 421},
-                    HostCase{"junk_behind", "127.0.0.1", "[::1]x", 421},
-                    HostCase{"only_a_port", "127.0.0.1", ":8000", 421},
-                    HostCase{"empty", "127.0.0.1", "", 421}),
+    ::testing::Values(HostCase{"localhost", "127.0.0.1", "localhost:8000", 200},
+                      HostCase{"localhost_in_capitals", "127.0.0.1", "LOCALHOST", 200},
+                      HostCase{"localhost_in_full", "127.0.0.1", "localhost.:8000", 200},
+                      HostCase{"loopback", "127.0.0.1", "127.0.0.1:8000", 200},
+                      HostCase{"another_loopback", "127.0.0.1", "127.9.9.9", 200},
+                      HostCase{"loopback_six", "127.0.0.1", "[::1]:8000", 200},
+                      HostCase{"loopback_six_in_full", "127.0.0.1", "[0:0:0:0:0:0:0:1]", 200},
+                      HostCase{"loopback_mapped", "127.0.0.1", "[::ffff:127.0.0.1]", 200},
+                      HostCase{"listen_address", "10.1.2.3", "10.1.2.3:8000", 200},
+                      HostCase{"listen_address_six", "fd00::1", "[fd00:0::1]:8000", 200},
+                      HostCase{"another_address", "10.1.2.3", "10.1.2.4:8000", 421},
+                      HostCase{"any_address_on_all", "0.0.0.0", "192.168.7.7:8000", 200},
+                      HostCase{"any_address_on_all_six", "::", "[fd00::7]:8000", 200},
+                      HostCase{"a_name_on_all", "0.0.0.0", "evil.example:8000", 421},
+                      HostCase{"allowed", "127.0.0.1", "lake.example:8000", 200},
+                      HostCase{"allowed_in_another_case", "127.0.0.1", "betedge", 200},
+                      HostCase{"a_part_of_an_allowed_one", "127.0.0.1", "example", 421},
+                      HostCase{"below_an_allowed_one", "127.0.0.1", "x.lake.example", 421},
+                      HostCase{"a_rebound_name", "127.0.0.1", "evil.example:8000", 421},
+                      HostCase{"a_name_that_begins_like_an_address", "127.0.0.1",
+                               "127.0.0.1.evil.example", 421},
+                      HostCase{"a_name_below_localhost", "127.0.0.1", "evil.localhost", 421},
+                      HostCase{"no_port", "127.0.0.1", "localhost:http", 421},
+                      HostCase{"user", "127.0.0.1", "localhost:8000@evil.example", 421},
+                      HostCase{"no_end", "127.0.0.1", "[::1", 421},
+                      HostCase{"junk_behind", "127.0.0.1", "[::1]x", 421},
+                      HostCase{"only_a_port", "127.0.0.1", ":8000", 421},
+                      HostCase{"empty", "127.0.0.1", "", 421}),
     [](const auto& tested) { return tested.param.name; });
 
 TEST_F(GuardTest, AnUnknownHostIsToldWhatToDo) {
@@ -138,7 +138,7 @@ struct OriginCase {
   int status;
   bool is_tls = false;
 };
-class GuardOrigin : public GuardTest, public testing::WithParamInterface<OriginCase> {};
+class GuardOrigin : public GuardTest, public ::testing::WithParamInterface<OriginCase> {};
 
 TEST_P(GuardOrigin, OfWhatChangesSomethingIsOurs) {
   auto guard = open_guard({.is_tls = GetParam().is_tls});
@@ -152,7 +152,7 @@ TEST_P(GuardOrigin, OfWhatChangesSomethingIsOurs) {
 
 INSTANTIATE_TEST_SUITE_P(
     Origins, GuardOrigin,
-    testing::Values(
+    ::testing::Values(
         OriginCase{"a_program", {}, 200},
         OriginCase{"our_page", {{"Origin", "http://localhost:8000"}}, 200},
         OriginCase{"our_page_behind_a_proxy", {{"Origin", "https://localhost:8000"}}, 200},
@@ -280,8 +280,8 @@ TEST_F(GuardLogin, GivesABrowserACookieForItsToken) {
   EXPECT_EQ(answer.status, 303);
   EXPECT_EQ(header(answer, "Location"), "/");
   EXPECT_THAT(header(answer, "Set-Cookie"),
-              testing::MatchesRegex("betedge_session=[A-Za-z0-9_-]{43}; Path=/; Max-Age=43200; "
-                                    "HttpOnly; SameSite=Strict"));
+              ::testing::MatchesRegex("betedge_session=[A-Za-z0-9_-]{43}; Path=/; Max-Age=43200; "
+                                      "HttpOnly; SameSite=Strict"));
   EXPECT_THAT(log_.lines, ElementsAre("login client=read-er peer=10.0.0.7:50000"));
   const auto caller = guard.admit(with_cookie("GET", cookie_of(answer)), Access::read);
   ASSERT_TRUE(caller);
@@ -305,7 +305,7 @@ TEST_F(GuardLogin, RefusesWhatIsNoToken) {
   const auto answer = guard.log_in(json(R"({"token":"nobodys"})"));
   EXPECT_EQ(answer.status, 401);
   EXPECT_EQ(header(answer, "Set-Cookie"), "");
-  EXPECT_THAT(log_.lines, testing::Each("login_failed peer=10.0.0.7:50000"));
+  EXPECT_THAT(log_.lines, ::testing::Each("login_failed peer=10.0.0.7:50000"));
   for (const auto* bad :
        {"", "{", "[]", R"({"token":7})", R"({"token":""})", R"({"tokens":"x"})"}) {
     pass(15min);
