@@ -125,11 +125,18 @@ def test_with_tokens_it_listens_beyond_this_machine(folder, tokens, processes):
     client = harness.Client(int(server.ready_line[1]))
     assert client.get("/jobs").status == 401
     assert client.get("/jobs", headers=bearer(tokens["read"])).status == 200
-    (folder / "betedge.toml").write_text("theta.concurrency = 2\n")
-    # To serve everybody from now on is not taken up by the way.
-    (folder / "tokens").unlink()
+
+
+def test_a_reload_does_not_open_a_server_to_everybody(folder, tokens, processes):
+    """Settings that would be right for loopback are not, for the address that is in use."""
+    file = folder / "betedge.toml"
+    file.write_text("listen = '0.0.0.0:0'\ntokens = 'tokens'\nlake.url = 'lake'\n")
+    server = harness.Process(["serve"], folder, {"HOME": str(folder)}, ready=r"listening on http://0\.0\.0\.0:(\d+)$")
+    processes.append(server)
+    client = harness.Client(int(server.ready_line[1]))
+    file.write_text("listen = '127.0.0.1:0'\nlake.url = 'lake'\n")
     server.signal(signal.SIGHUP)
-    server.wait_event("settings_rejected")
+    assert "0.0.0.0:0 without tokens" in server.wait_event("settings_rejected")["error"]
     assert client.get("/jobs").status == 401
 
 

@@ -34,16 +34,20 @@ Result<ServerSettings> load_server_settings(const Outside& outside, bool is_inse
     BETEDGE_TRY(auto file, read_token_file(settings.tokens_file));
     read.rules.tokens = std::move(file.tokens);
     if (file.warning) read.warnings.push_back(*std::move(file.warning));
-  } else if (!is_loopback(settings.listen_address) && !is_insecure_allowed) {
-    return fail(
-        ErrorCode::invalid_request,
-        fmt::format(
-            "will not listen on {} without tokens, where others could submit jobs; make one with "
-            "`betedge token NAME --file tokens` and set BETEDGE_TOKENS=tokens, or use --listen "
-            "127.0.0.1:{}, or --insecure-listen if only you can reach it",
-            address_of(settings, settings.listen_port), settings.listen_port));
   }
+  BETEDGE_TRY_VOID(check_exposure(settings, read.rules, is_insecure_allowed));
   return read;
+}
+
+Result<void> check_exposure(const Settings& listening, const server::GuardRules& rules,
+                            bool is_insecure_allowed) {
+  if (rules.tokens || is_insecure_allowed || is_loopback(listening.listen_address)) return {};
+  return fail(
+      ErrorCode::invalid_request,
+      fmt::format("will not listen on {} without tokens, where others could submit jobs; make one "
+                  "with `betedge token NAME --file tokens` and set BETEDGE_TOKENS=tokens, or use "
+                  "--listen 127.0.0.1:{}, or --insecure-listen if only you can reach it",
+                  address_of(listening, listening.listen_port), listening.listen_port));
 }
 
 Changes changes_of(const ServerSettings& running, const ServerSettings& after) {

@@ -21,6 +21,12 @@ struct ServerSettings {
 // or an address beyond this machine without tokens, unless that `is_insecure_allowed`.
 Result<ServerSettings> load_server_settings(const Outside& outside, bool is_insecure_allowed);
 
+// Whether a server that listens where `listening` says may go by these rules: beyond this machine
+// only with tokens, unless that `is_insecure_allowed`. A reload asks it of the address in use,
+// which the new settings may no longer name.
+Result<void> check_exposure(const Settings& listening, const server::GuardRules& rules,
+                            bool is_insecure_allowed);
+
 // What is different in `after`. A change of a setting that only a restart takes up says so each
 // time, until there was one.
 struct Changes {

@@ -103,10 +103,15 @@ void warn(Log& log, const ServerSettings& read) {
 // wrong changes nothing.
 Task<void> reload(net::AsioRuntime& runtime, Command command, ServerSettings& running,
                   server::Guard& guard, server::Api& api, LevelLog& log) {
+  const bool is_insecure_allowed = command.insecure_listen;
   auto read = [command = std::move(command)] {
     return load_server_settings(command.outside, command.insecure_listen);
   };
   auto after = co_await run_blocking(runtime, Pool::io, std::move(read));
+  if (after) {
+    auto checked = check_exposure(running.loaded.settings, after->rules, is_insecure_allowed);
+    if (!checked) after = std::unexpected(std::move(checked).error());
+  }
   if (!after) {
     log.event(Level::error, "settings_rejected", {{"error", after.error().message}});
     co_return;

@@ -98,6 +98,17 @@ TEST_F(ReloadTest, BeyondThisMachineItNeedsTokensOrToBeToldByName) {
   EXPECT_EQ(load().loaded.settings.listen_address, "::ffff:127.0.0.1");
 }
 
+TEST_F(ReloadTest, WhatIsRightForLoopbackIsNotForAnAddressInUseElsewhere) {
+  Settings listening;
+  EXPECT_TRUE(check_exposure(listening, {}, false));
+  listening.listen_address = "0.0.0.0";
+  EXPECT_FALSE(check_exposure(listening, {}, false));
+  EXPECT_TRUE(check_exposure(listening, {}, true));
+  server::GuardRules rules;
+  rules.tokens = *server::TokenTable::parse(kAnn, "tokens");
+  EXPECT_TRUE(check_exposure(listening, rules, false));
+}
+
 // One value for each setting that is not its default.
 TEST_F(ReloadTest, TakesUpEveryLiveSettingAndNamesTheOthersUntilARestart) {
   const std::map<std::string, std::string, std::less<>> kOther{
