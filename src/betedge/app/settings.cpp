@@ -515,6 +515,25 @@ std::vector<Setting> make_table() {
              return true;
            },
        .show = [](const Settings& s) { return show_size(s.limit_body_bytes); }});
+  add({.name = "limits.items_per_job",
+       .short_names = {},
+       .help = "the most objects that one request may ask for; more is answered 422",
+       .rule = "a whole number from 1 to 10000000",
+       .read =
+           [](Settings& s, std::string_view t) {
+             return read_count<std::size_t>(s.limit_items_per_job, t, 1, 10'000'000);
+           },
+       .show = [](const Settings& s) { return fmt::format("{}", s.limit_items_per_job); }});
+  add({.name = "limits.queued_items",
+       .short_names = {},
+       .help =
+           "the most items of all jobs that have not ended; a request beyond it is answered 429",
+       .rule = "a whole number from 1 to 100000000",
+       .read =
+           [](Settings& s, std::string_view t) {
+             return read_count<std::size_t>(s.limit_queued_items, t, 1, 100'000'000);
+           },
+       .show = [](const Settings& s) { return fmt::format("{}", s.limit_queued_items); }});
   return table;
 }
 

@@ -53,6 +53,8 @@ struct Settings {
   std::string tokens_file;                 // empty: nobody is asked for a token
   std::vector<std::string> allowed_hosts;  // names, without port
   std::size_t limit_body_bytes = std::size_t{1} << 20;
+  std::size_t limit_items_per_job = 100'000;
+  std::size_t limit_queued_items = 1'000'000;  // of all jobs, not ended
 };
 
 // One thing that can be set: its name in the file, what else it is called, how it is read and

@@ -141,6 +141,8 @@ TEST_F(ReloadTest, TakesUpEveryLiveSettingAndNamesTheOthersUntilARestart) {
       {"tokens", write("tokens", kAnn)},
       {"server.allowed_hosts", "lake.example"},
       {"limits.body_bytes", "2MiB"},
+      {"limits.items_per_job", "9"},
+      {"limits.queued_items", "9"},
   };
   for (const auto& setting : setting_table()) {
     const auto name = std::string(setting.name);
