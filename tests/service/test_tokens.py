@@ -117,10 +117,15 @@ def test_a_token_file_for_everybody_is_warned_of(folder, tokens, serve):
     assert "chmod 600" in server.wait_event("tokens_exposed")["message"]
 
 
+# An address that is not taken for loopback, and is: nothing under test can be reached from elsewhere.
+ELSEWHERE = "[::ffff:127.0.0.1]:0"
+READY_ELSEWHERE = r"listening on http://\[::ffff:127\.0\.0\.1\]:(\d+)$"
+
+
 def test_with_tokens_it_listens_beyond_this_machine(folder, tokens, processes):
     server = harness.Process(
-        ["serve", "--listen", "0.0.0.0:0", "--tokens", "tokens", "--lake", "lake"], folder,
-        {"HOME": str(folder)}, ready=r"listening on http://0\.0\.0\.0:(\d+)$")
+        ["serve", "--listen", ELSEWHERE, "--tokens", "tokens", "--lake", "lake"], folder,
+        {"HOME": str(folder)}, ready=READY_ELSEWHERE)
     processes.append(server)
     client = harness.Client(int(server.ready_line[1]))
     assert client.get("/jobs").status == 401
@@ -130,13 +135,13 @@ def test_with_tokens_it_listens_beyond_this_machine(folder, tokens, processes):
 def test_a_reload_does_not_open_a_server_to_everybody(folder, tokens, processes):
     """Settings that would be right for loopback are not, for the address that is in use."""
     file = folder / "betedge.toml"
-    file.write_text("listen = '0.0.0.0:0'\ntokens = 'tokens'\nlake.url = 'lake'\n")
-    server = harness.Process(["serve"], folder, {"HOME": str(folder)}, ready=r"listening on http://0\.0\.0\.0:(\d+)$")
+    file.write_text(f"listen = '{ELSEWHERE}'\ntokens = 'tokens'\nlake.url = 'lake'\n")
+    server = harness.Process(["serve"], folder, {"HOME": str(folder)}, ready=READY_ELSEWHERE)
     processes.append(server)
     client = harness.Client(int(server.ready_line[1]))
     file.write_text("listen = '127.0.0.1:0'\nlake.url = 'lake'\n")
     server.signal(signal.SIGHUP)
-    assert "0.0.0.0:0 without tokens" in server.wait_event("settings_rejected")["error"]
+    assert f"{ELSEWHERE} without tokens" in server.wait_event("settings_rejected")["error"]
     assert client.get("/jobs").status == 401
 
 
