@@ -28,7 +28,7 @@ MAY_USE["app"] = set(MAY_USE)
 MAY_INCLUDE = {
     "boost/": {"net"},
     "curl/": {"net"},
-    "openssl/": {"net", "columnar", "sinks"},
+    "openssl/": {"net", "columnar", "server", "sinks"},
     "arrow/": {"columnar"},
     "parquet/": {"columnar"},
     "simdjson": {"sim"},

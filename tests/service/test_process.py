@@ -130,7 +130,8 @@ def test_it_listens_beyond_this_machine_only_when_told_so_by_name(folder, proces
     result = run("serve", "--listen", "0.0.0.0:0", folder=folder)
     assert result.returncode == 2
     assert complaint(result) == (
-        "will not listen on 0.0.0.0:0, where others could submit jobs; use --listen 127.0.0.1:0, or "
+        "will not listen on 0.0.0.0:0 without tokens, where others could submit jobs; make one with `betedge "
+        "token NAME --file tokens` and set BETEDGE_TOKENS=tokens, or use --listen 127.0.0.1:0, or "
         "--insecure-listen if only you can reach it")
 
 

@@ -45,7 +45,7 @@ spdlog::level::level_enum to_spdlog(Level level) {
   std::unreachable();
 }
 
-class SpdlogLog final : public Log {
+class SpdlogLog final : public LevelLog {
  public:
   explicit SpdlogLog(Level level)
       : logger_("betedge", std::make_shared<spdlog::sinks::stderr_sink_mt>()) {
@@ -55,6 +55,8 @@ class SpdlogLog final : public Log {
     // The server's word on what happened last, also when it is killed.
     logger_.flush_on(spdlog::level::debug);
   }
+
+  void set_level(Level level) override { logger_.set_level(to_spdlog(level)); }
 
   void event(Level level, std::string_view name, std::initializer_list<Field> fields) override {
     const auto at = to_spdlog(level);
@@ -79,7 +81,7 @@ std::string format_event(std::string_view name, std::initializer_list<Field> fie
   return line;
 }
 
-std::unique_ptr<Log> make_log(Level level) {
+std::unique_ptr<LevelLog> make_log(Level level) {
   return std::make_unique<SpdlogLog>(level);
 }
 

@@ -3,13 +3,17 @@
 #include "betedge/app/command.hpp"
 #include "betedge/app/serve.hpp"
 #include "betedge/app/simulate.hpp"
+#include "betedge/app/token_file.hpp"
 #include "betedge/cli/cli.hpp"
 
 int main(int argc, char** argv) {
   using namespace betedge;  // NOLINT(google-build-using-namespace)
   try {
     return cli::run(argc, argv,
-                    {.serve = app::serve, .sim = app::simulate, .config = app::show_config});
+                    {.serve = app::serve,
+                     .sim = app::simulate,
+                     .config = app::show_config,
+                     .token = app::make_token});
   } catch (const std::exception& fault) {
     return app::complain(fault.what(), 1);
   }

@@ -1,6 +1,9 @@
 #include "betedge/app/serve.hpp"
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -12,6 +15,7 @@
 #include "betedge/app/logging.hpp"
 #include "betedge/app/metered.hpp"
 #include "betedge/app/metrics.hpp"
+#include "betedge/app/reload.hpp"
 #include "betedge/app/settings.hpp"
 #include "betedge/app/stop_request.hpp"
 #include "betedge/engine/data_processing_service.hpp"
@@ -21,6 +25,7 @@
 #include "betedge/net/http_server.hpp"
 #include "betedge/net/limiter.hpp"
 #include "betedge/server/api.hpp"
+#include "betedge/server/guard.hpp"
 #include "betedge/sinks/local_store.hpp"
 #include "betedge/sinks/s3_store.hpp"
 #include "betedge/sources/thetadata.hpp"
@@ -34,15 +39,6 @@ constexpr std::chrono::milliseconds kFetchGrace{8'500};
 
 // The upstream, as the metrics name it.
 constexpr auto kTheta = "thetadata";
-
-std::string address_of(const Settings& settings, std::uint16_t port) {
-  const bool six = settings.listen_address.contains(':');
-  return fmt::format("{}{}{}:{}", six ? "[" : "", settings.listen_address, six ? "]" : "", port);
-}
-
-bool is_loopback(const std::string& address) {
-  return address == "::1" || address.starts_with("127.");
-}
 
 sources::ThetaOptions theta_options(const Settings& settings) {
   sources::ThetaOptions options;
@@ -62,8 +58,9 @@ sources::ThetaOptions theta_options(const Settings& settings) {
 
 engine::EngineOptions engine_options(const Settings& settings) {
   engine::EngineOptions options;
-  options.concurrency = settings.theta_concurrency;
   options.memory_budget_bytes = settings.memory_budget_bytes;
+  options.items_per_job = settings.limit_items_per_job;
+  options.queued_items = settings.limit_queued_items;
   options.stop_grace = kFetchGrace;
   options.retry.max_attempts = settings.theta_retry_attempts;
   options.retry.first_delay = settings.theta_retry_delay;
@@ -102,9 +99,63 @@ void say_slots_at_scrapes(Metrics& metrics, net::Limiter& limiter) {
   say("waiting", &net::Limiter::waiting);
 }
 
+struct Command {
+  Outside outside;
+  bool insecure_listen = false;
+  bool migrate = false;
+};
+
+// "a, b"
+std::string listed(const std::vector<std::string>& names) {
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+void warn(Log& log, const ServerSettings& read) {
+  for (const auto& warning : read.loaded.warnings)
+    log.event(Level::warning, "setting_unused", {{"message", warning}});
+  for (const auto& warning : read.warnings)
+    log.event(Level::warning, "tokens_exposed", {{"message", warning}});
+}
+
+// What SIGHUP does: reads all of it again, and takes up what can change while it runs. What is
+// wrong changes nothing.
+Task<void> reload(net::AsioRuntime& runtime, Command command, ServerSettings& running,
+                  server::Guard& guard, server::Api& api, LevelLog& log) {
+  const bool is_insecure_allowed = command.insecure_listen;
+  auto read = [command = std::move(command)] {
+    return load_server_settings(command.outside, command.insecure_listen);
+  };
+  auto after = co_await run_blocking(runtime, Pool::io, std::move(read));
+  if (after) {
+    auto checked = check_exposure(running.loaded.settings, after->rules, is_insecure_allowed);
+    if (!checked) after = std::unexpected(std::move(checked).error());
+  }
+  if (!after) {
+    log.event(Level::error, "settings_rejected", {{"error", after.error().message}});
+    co_return;
+  }
+  const auto changes = changes_of(running, *after);
+  const auto level_before = running.loaded.settings.log_level;
+  warn(log, *after);
+  take_up(running, *std::move(after));
+  const auto& settings = running.loaded.settings;
+  guard.set_rules(running.rules);
+  api.set_rollout(settings.rollout);
+  // Under the talkative one of both levels, so that it is seen whichever way that went.
+  log.set_level(std::min(level_before, settings.log_level));
+  log.event(Level::info, "settings_reloaded", {{"changed", listed(changes.taken_up)}});
+  log.set_level(settings.log_level);
+  if (!changes.need_restart.empty()) {
+    log.event(Level::warning, "settings_need_restart",
+              {{"settings", listed(changes.need_restart)}});
+  }
+}
+
 // Serves until a stop is asked for; an error says why it could not begin.
-Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Settings settings, Parts& parts,
-                                    Log& log, StopRequest& stop) {
+Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Command command,
+                                    ServerSettings& running, Parts& parts, LevelLog& log,
+                                    StopRequest& stop) {
+  const auto settings = running.loaded.settings;
   if (!parts.lake) {
     auto lake = co_await open_bucket(runtime, *parts.client, settings, stop.token());
     if (!lake) co_return fail_while("the lake " + settings.lake_url, std::move(lake).error());
@@ -118,18 +169,22 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Settings settings
   engine::DataProcessingService service({.runtime = runtime,
                                          .jobs = *parts.jobs,
                                          .lake = *parts.lake,
-                                         .source = *source,
+                                         .upstreams = {{kTheta, *source, limiter}},
                                          .log = log,
                                          .metrics = *parts.metrics},
                                         engine_options(settings));
-  server::Api api(runtime, service, log,
+  server::Guard guard(runtime, log, {.listen_address = settings.listen_address}, running.rules);
+  server::Api api(runtime, service, log, guard,
                   {.version = BETEDGE_VERSION,
                    .existing = settings.force_refresh ? Existing::replace : Existing::keep},
                   *parts.metrics);
 
+  api.set_rollout(settings.rollout);
+
   net::ServerOptions options;
   options.address = settings.listen_address;
   options.port = settings.listen_port;
+  options.max_body_bytes = settings.limit_body_bytes;
   options.refusal = [&metrics = *parts.metrics](int status, std::string reason) {
     metrics.counter(Metric::http_refused_requests, {fmt::format("{}", status)}).add();
     return server::Api::refusal(status, reason);
@@ -160,7 +215,8 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Settings settings
   fmt::print("betedge {} listening on http://{}\n", BETEDGE_VERSION, address);
   std::fflush(stdout);
 
-  co_await stop.wait();
+  while (co_await stop.wait() == StopRequest::Asked::reload)
+    co_await reload(runtime, command, running, guard, api, log);
   log.event(Level::info, "service_stopping", {{"signal", stop.signal_name()}});
   api.drain();
   co_await (*http)->stop(kDrainGrace);
@@ -169,9 +225,9 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Settings settings
   co_return Result<void>{};
 }
 
-Task<void> run_server(net::AsioRuntime& runtime, const Settings& settings, Parts& parts, Log& log,
-                      StopRequest& stop, Result<void>& outcome) {
-  outcome = co_await serve_until_stop(runtime, settings, parts, log, stop);
+Task<void> run_server(net::AsioRuntime& runtime, Command command, ServerSettings& running,
+                      Parts& parts, LevelLog& log, StopRequest& stop, Result<void>& outcome) {
+  outcome = co_await serve_until_stop(runtime, std::move(command), running, parts, log, stop);
 }
 
 // Where space is measured: a lake or a store that is no file of this machine is not.
@@ -196,11 +252,6 @@ Result<void> open_parts(net::AsioRuntime& runtime, const Settings& settings, Par
   BETEDGE_TRY(parts.client, net::make_http_client(runtime));
   return {};
 }
-
-struct Command {
-  Outside outside;
-  bool insecure_listen = false;
-};
 
 // Reads the flags; a status when there is nothing more to do.
 std::optional<int> read_command(const std::string& name, const std::string& description,
@@ -229,8 +280,14 @@ std::optional<int> read_command(const std::string& name, const std::string& desc
   app.add_option_function<std::string>(
       "--config", [&command](const std::string& file) { command.outside.config_file = file; },
       "the settings file; else BETEDGE_CONFIG, else ./betedge.toml");
-  app.add_flag("--insecure-listen", command.insecure_listen,
-               "listen beyond this machine although anyone there may then submit jobs");
+  if (name == "serve") {
+    app.add_flag("--insecure-listen", command.insecure_listen,
+                 "listen beyond this machine although anyone there may then submit jobs");
+  } else {
+    app.add_flag("--migrate", command.migrate,
+                 "instead: write a settings file to begin a migration from the Python original "
+                 "with, in which nobody is async yet (docs/migration.md)");
+  }
   app.footer(
       "Nothing has to be set. Each setting can also stand in betedge.toml under its name, or in "
       "the\n"
@@ -251,6 +308,41 @@ std::optional<int> read_command(const std::string& name, const std::string& desc
   return std::nullopt;
 }
 
+// The settings that a migration begins with. A file that is there is never written over: what it
+// lacks is said, for a person to add.
+constexpr std::string_view kMigration =
+    "# The start of a migration from the Python service (docs/migration.md): every submission is\n"
+    "# held until its job has ended, as there. SIGHUP takes changes up.\n"
+    "[async]\n"
+    "default = false\n";
+
+int write_migration(const Outside& outside, const Result<LoadedSettings>& loaded) {
+  auto name = outside.config_file.value_or("betedge.toml");
+  const auto variable = outside.environment.find("BETEDGE_CONFIG");
+  if (!outside.config_file && variable != outside.environment.end() && !variable->second.empty())
+    name = variable->second;
+  const auto path = (outside.working_folder / name).string();
+  std::FILE* const file = std::fopen(path.c_str(), "wx");
+  if (file == nullptr && errno == EEXIST) {
+    if (!loaded) return complain(loaded.error().message, 2);
+    const auto origin = loaded->origins.find("async.default")->second;
+    if (!loaded->settings.rollout.is_async_by_default && origin.starts_with(name + " line"))
+      return complain(fmt::format("{} says so already, in {}", name, origin), 0);
+    return complain(fmt::format("{} exists and is not written over; add to it: async.default = "
+                                "false",
+                                name),
+                    1);
+  }
+  if (file == nullptr)
+    return complain(fmt::format("{} cannot be made: {}", name, std::strerror(errno)), 1);
+  const bool is_written =
+      std::fwrite(kMigration.data(), 1, kMigration.size(), file) == kMigration.size();
+  if (std::fclose(file) != 0 || !is_written)
+    return complain(fmt::format("{} cannot be written: {}", name, std::strerror(errno)), 1);
+  fmt::print("{}:\n{}", name, kMigration);
+  return 0;
+}
+
 }  // namespace
 
 int serve(const std::vector<std::string>& arguments) {
@@ -259,28 +351,18 @@ int serve(const std::vector<std::string>& arguments) {
           "serve", "Takes requests over HTTP and runs them as jobs, until it is told to stop.",
           arguments, command))
     return *status;
-  const auto loaded = load_settings(command.outside);
-  if (!loaded) return complain(loaded.error().message, 2);
-  const auto& settings = loaded->settings;
-  if (!is_loopback(settings.listen_address) && !command.insecure_listen) {
-    return complain(
-        fmt::format("will not listen on {}, where others could submit jobs; use --listen "
-                    "127.0.0.1:{}, or --insecure-listen if only you can reach it",
-                    address_of(settings, settings.listen_port), settings.listen_port),
-        2);
-  }
-
-  const auto log = make_log(settings.log_level);
-  for (const auto& warning : loaded->warnings)
-    log->event(Level::warning, "setting_unused", {{"message", warning}});
+  auto running = load_server_settings(command.outside, command.insecure_listen);
+  if (!running) return complain(running.error().message, 2);
+  const auto log = make_log(running->loaded.settings.log_level);
+  warn(*log, *running);
 
   net::AsioRuntime runtime;
   Parts parts;
-  if (auto opened = open_parts(runtime, settings, parts); !opened)
+  if (auto opened = open_parts(runtime, running->loaded.settings, parts); !opened)
     return complain(opened.error().message, 1);
-  StopRequest stop(runtime);
+  StopRequest stop(runtime, Hangup::reloads);
   Result<void> outcome;
-  runtime.run(run_server(runtime, settings, parts, *log, stop, outcome));
+  runtime.run(run_server(runtime, std::move(command), *running, parts, *log, stop, outcome));
   // The lake may still use the client.
   parts.jobs.reset();
   parts.lake.reset();
@@ -296,6 +378,7 @@ int show_config(const std::vector<std::string>& arguments) {
           read_command("config", "Shows every setting and where it came from.", arguments, command))
     return *status;
   const auto loaded = load_settings(command.outside);
+  if (command.migrate) return write_migration(command.outside, loaded);
   if (!loaded) return complain(loaded.error().message, 2);
   for (const auto& warning : loaded->warnings) complain(warning, 0);
   fmt::print("{}", describe(*loaded));

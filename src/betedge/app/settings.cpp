@@ -185,6 +185,85 @@ bool read_text(std::string& value, std::string_view text) {
   return !text.empty();
 }
 
+std::string show_bool(bool value) {
+  return value ? "true" : "false";
+}
+
+// The parts of "a, b,c", without the spaces around them.
+std::vector<std::string_view> split(std::string_view text) {
+  std::vector<std::string_view> parts;
+  while (true) {
+    const auto comma = text.find(',');
+    parts.push_back(trim(text.substr(0, comma)));
+    if (comma == std::string_view::npos) return parts;
+    text.remove_prefix(comma + 1);
+  }
+}
+
+bool is_client_name(std::string_view name) {
+  return !name.empty() && name.size() <= 64 &&
+         std::ranges::all_of(name, [](char c) { return c >= ' ' && c <= '~' && c != ','; });
+}
+
+// "ann=true,bob=false"; of two rules for one name the last counts.
+bool read_clients(Settings& settings, std::string_view text) {
+  std::map<std::string, bool, std::less<>> clients;
+  for (const auto part : split(text)) {
+    const auto equals = part.rfind('=');
+    if (equals == std::string_view::npos) return false;
+    const auto name = trim(part.substr(0, equals));
+    const auto is_async = read_bool(trim(part.substr(equals + 1)));
+    if (!is_async || !is_client_name(name)) return false;
+    clients.insert_or_assign(std::string(name), *is_async);
+  }
+  settings.rollout.clients = std::move(clients);
+  return true;
+}
+
+std::string show_clients(const Settings& settings) {
+  std::string text;
+  for (const auto& [name, is_async] : settings.rollout.clients)
+    text += fmt::format("{}{}={}", text.empty() ? "" : ",", name, show_bool(is_async));
+  return text;
+}
+
+bool read_endpoint(Settings& settings, std::string_view endpoint, std::string_view text) {
+  const auto is_async = read_bool(text);
+  if (is_async) settings.rollout.endpoints.insert_or_assign(std::string(endpoint), *is_async);
+  return is_async.has_value();
+}
+
+std::string show_endpoint(const Settings& settings, std::string_view endpoint) {
+  const auto found = settings.rollout.endpoints.find(endpoint);
+  return found == settings.rollout.endpoints.end() ? std::string{} : show_bool(found->second);
+}
+
+// Names as a request's Host has them, without port, scheme and wildcards.
+bool read_hosts(Settings& settings, std::string_view text) {
+  std::vector<std::string> hosts;
+  for (const auto part : split(text)) {
+    const bool is_six = part.contains(':');
+    in6_addr six{};
+    if (is_six && inet_pton(AF_INET6, std::string(part).c_str(), &six) != 1) return false;
+    const auto is_letter = [is_six](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+             c == '-' || c == '.' || c == '_' || (is_six && c == ':');
+    };
+    if (part.empty() || !std::ranges::all_of(part, is_letter)) return false;
+    hosts.emplace_back(part);
+  }
+  settings.allowed_hosts = std::move(hosts);
+  return true;
+}
+
+template <class Number>
+bool read_count(Number& value, std::string_view text, Number least, Number most) {
+  const auto number = read_number<Number>(text);
+  if (!number || *number < least || *number > most) return false;
+  value = *number;
+  return true;
+}
+
 std::vector<Setting> make_table() {
   std::vector<Setting> table;
   const auto add = [&table](Setting setting) { table.push_back(std::move(setting)); };
@@ -291,11 +370,12 @@ std::vector<Setting> make_table() {
        .help = "download again what lies in the lake, unless a request says otherwise",
        .rule = kSwitchRule,
        .read = [](Settings& s, std::string_view t) { return read_bool_into(s.force_refresh, t); },
-       .show = [](const Settings& s) { return std::string(s.force_refresh ? "true" : "false"); }});
+       .show = [](const Settings& s) { return show_bool(s.force_refresh); }});
   add({.name = "log.level",
        .short_names = {"LOG_LEVEL"},
        .help = "the least of what is logged",
        .rule = "debug, info, warning or error",
+       .is_live = true,
        .read = [](Settings& s, std::string_view t) { return read_choice(s.log_level, kLevels, t); },
        .show = [](const Settings& s) { return show_choice(s.log_level, kLevels); }});
   add({.name = "s3.endpoint",
@@ -338,13 +418,122 @@ std::vector<Setting> make_table() {
        .help = "https to the S3 server",
        .rule = kSwitchRule,
        .read = [](Settings& s, std::string_view t) { return read_bool_into(s.s3_secure, t); },
-       .show = [](const Settings& s) { return std::string(s.s3_secure ? "true" : "false"); }});
+       .show = [](const Settings& s) { return show_bool(s.s3_secure); }});
   add({.name = "s3.region",
        .short_names = {"MINIO_REGION"},
        .help = "the S3 server's region",
        .rule = "a region's name, for example us-east-1",
        .read = [](Settings& s, std::string_view t) { return read_text(s.s3_region, t); },
        .show = [](const Settings& s) { return s.s3_region; }});
+  add({.name = "async.default",
+       .short_names = {},
+       .help = "whether a submission is answered at once with its job, or held until the job ends",
+       .rule = kSwitchRule,
+       .is_live = true,
+       .read = [](Settings& s,
+                  std::string_view t) { return read_bool_into(s.rollout.is_async_by_default, t); },
+       .show = [](const Settings& s) { return show_bool(s.rollout.is_async_by_default); }});
+  add({.name = "async.endpoints.option",
+       .short_names = {},
+       .help = "the same for POST /historical/option, before async.default",
+       .rule = kSwitchRule,
+       .is_live = true,
+       .read = [](Settings& s, std::string_view t) { return read_endpoint(s, "option", t); },
+       .show = [](const Settings& s) { return show_endpoint(s, "option"); }});
+  add({.name = "async.endpoints.stock",
+       .short_names = {},
+       .help = "the same for POST /historical/stock",
+       .rule = kSwitchRule,
+       .is_live = true,
+       .read = [](Settings& s, std::string_view t) { return read_endpoint(s, "stock", t); },
+       .show = [](const Settings& s) { return show_endpoint(s, "stock"); }});
+  add({.name = "async.endpoints.earnings",
+       .short_names = {},
+       .help = "the same for POST /earnings",
+       .rule = kSwitchRule,
+       .is_live = true,
+       .read = [](Settings& s, std::string_view t) { return read_endpoint(s, "earnings", t); },
+       .show = [](const Settings& s) { return show_endpoint(s, "earnings"); }});
+  add({.name = "async.percentage",
+       .short_names = {},
+       .help = "of the clients without a rule so many are async and the others are not, before "
+               "async.endpoints",
+       .rule = "a whole number from 0 to 100",
+       .is_live = true,
+       .read =
+           [](Settings& s, std::string_view t) {
+             int percentage = 0;
+             if (!read_count(percentage, t, 0, 100)) return false;
+             s.rollout.percentage = percentage;
+             return true;
+           },
+       .show =
+           [](const Settings& s) {
+             return s.rollout.percentage ? fmt::format("{}", *s.rollout.percentage) : std::string{};
+           }});
+  add({.name = "async.clients",
+       .short_names = {},
+       .help = "rules for clients by name, before async.percentage: ann=true,bob=false",
+       .rule = "names of clients, each with true or false: ann=true,bob=false",
+       .is_live = true,
+       .read = read_clients,
+       .show = show_clients});
+  add({.name = "sync.enabled",
+       .short_names = {},
+       .help = "false: nobody is held any more; who would be is answered at once, and told so",
+       .rule = kSwitchRule,
+       .is_live = true,
+       .read = [](Settings& s,
+                  std::string_view t) { return read_bool_into(s.rollout.is_sync_enabled, t); },
+       .show = [](const Settings& s) { return show_bool(s.rollout.is_sync_enabled); }});
+  add({.name = "tokens",
+       .short_names = {},
+       .help =
+           "the file of who may ask, made with betedge token; empty: everybody who can reach it",
+       .rule = "a file",
+       .is_live = true,
+       .read = [](Settings& s, std::string_view t) { return read_text(s.tokens_file, t); },
+       .show = [](const Settings& s) { return s.tokens_file; }});
+  add({.name = "server.allowed_hosts",
+       .short_names = {},
+       .help = "names that clients call this server by, beside localhost and its address",
+       .rule = "names without port, with commas between: lake.example,betedge",
+       .is_live = true,
+       .read = read_hosts,
+       .show = [](const Settings& s) {
+         return fmt::format("{}", fmt::join(s.allowed_hosts, ","));
+       }});
+  add({.name = "limits.body_bytes",
+       .short_names = {},
+       .help = "the largest body of a request; a larger one is answered 413",
+       .rule = "a size from 1KiB to 64MiB",
+       .read =
+           [](Settings& s, std::string_view t) {
+             const auto size = read_size(t);
+             if (!size || *size < 1024 || *size > (std::size_t{64} << 20)) return false;
+             s.limit_body_bytes = *size;
+             return true;
+           },
+       .show = [](const Settings& s) { return show_size(s.limit_body_bytes); }});
+  add({.name = "limits.items_per_job",
+       .short_names = {},
+       .help = "the most objects that one request may ask for; more is answered 422",
+       .rule = "a whole number from 1 to 10000000",
+       .read =
+           [](Settings& s, std::string_view t) {
+             return read_count<std::size_t>(s.limit_items_per_job, t, 1, 10'000'000);
+           },
+       .show = [](const Settings& s) { return fmt::format("{}", s.limit_items_per_job); }});
+  add({.name = "limits.queued_items",
+       .short_names = {},
+       .help =
+           "the most items of all jobs that have not ended; a request beyond it is answered 429",
+       .rule = "a whole number from 1 to 100000000",
+       .read =
+           [](Settings& s, std::string_view t) {
+             return read_count<std::size_t>(s.limit_queued_items, t, 1, 100'000'000);
+           },
+       .show = [](const Settings& s) { return fmt::format("{}", s.limit_queued_items); }});
   return table;
 }
 
@@ -405,6 +594,10 @@ struct Raw {
 };
 using RawValues = std::map<std::string, Raw, std::less<>>;  // by setting
 
+constexpr std::string_view kClients = "async.clients";
+// BETEDGE_ASYNC_CLIENTS_ANN=true is a rule for "ann".
+constexpr std::string_view kClientPrefix = "BETEDGE_ASYNC_CLIENTS_";
+
 // KEY=VALUE lines; "export " before, quotes around, "#" lines between are all right.
 std::map<std::string, std::string, std::less<>> read_dotenv(const std::filesystem::path& path) {
   std::map<std::string, std::string, std::less<>> values;
@@ -440,6 +633,49 @@ void take_environment(RawValues& values,
       break;
     }
   }
+  for (const auto& [name, value] : variables) {
+    if (!name.starts_with(kClientPrefix) || value.empty()) continue;
+    auto& rules = values[std::string(kClients)];
+    rules.text += fmt::format("{}{}={}", rules.text.empty() ? "" : ",",
+                              lower(std::string_view(name).substr(kClientPrefix.size())), value);
+    rules.origin += fmt::format("{}{} in {}", rules.origin.empty() ? "" : ", ", name, where);
+  }
+}
+
+// A value of the file as text; nullopt for a table and what lies deeper.
+std::optional<std::string> text_of(const toml::node& node) {
+  if (const auto* string = node.as_string()) return string->get();
+  if (const auto* integer = node.as_integer()) return fmt::format("{}", integer->get());
+  if (const auto* number = node.as_floating_point()) return fmt::format("{}", number->get());
+  if (const auto* boolean = node.as_boolean()) return show_bool(boolean->get());
+  return std::nullopt;
+}
+
+// The rules of [async.clients], as the setting's text has them.
+Result<std::string> text_of_clients(const toml::table& table, const std::string& file) {
+  std::string rules;
+  for (const auto& [key, node] : table) {
+    const auto* is_async = node.as_boolean();
+    if (is_async == nullptr || !is_client_name(key.str())) {
+      return fail(ErrorCode::invalid_request,
+                  fmt::format("{} line {}: {}.{} must be true or false, and the client's name 1 to "
+                              "64 printable characters without a comma",
+                              file, node.source().begin.line, kClients, key.str()));
+    }
+    rules += fmt::format("{}{}={}", rules.empty() ? "" : ",", key.str(), is_async->get());
+  }
+  return rules;
+}
+
+// ["a", "b"] as "a,b", for the settings that are lists.
+std::optional<std::string> text_of_list(const toml::array& array) {
+  std::string text;
+  for (const auto& node : array) {
+    const auto* string = node.as_string();
+    if (string == nullptr) return std::nullopt;
+    text += (text.empty() ? "" : ",") + string->get();
+  }
+  return text;
 }
 
 Result<void> take_table(RawValues& values, const toml::table& table, const std::string& prefix,
@@ -463,20 +699,19 @@ Result<void> take_table(RawValues& values, const toml::table& table, const std::
                   fmt::format("{}: there is no setting {}; did you mean {}?", where, name,
                               nearest(name, names)));
     }
-    std::string text;
-    if (const auto* string = node.as_string()) {
-      text = string->get();
-    } else if (const auto* integer = node.as_integer()) {
-      text = fmt::format("{}", integer->get());
-    } else if (const auto* number = node.as_floating_point()) {
-      text = fmt::format("{}", number->get());
-    } else if (const auto* boolean = node.as_boolean()) {
-      text = boolean->get() ? "true" : "false";
-    } else {
+    auto text = text_of(node);
+    if (name == kClients && node.is_table()) {
+      BETEDGE_TRY(text, text_of_clients(*node.as_table(), file));
+    } else if (node.is_array()) {
+      text = text_of_list(*node.as_array());
+    }
+    if (!text) {
       return fail(ErrorCode::invalid_request,
                   fmt::format("{}: {} must be a text, a number, true or false", where, name));
     }
-    values[name] = {text, where};
+    // An empty table or list sets nothing.
+    if (text->empty() && !node.is_string()) continue;
+    values[name] = {*std::move(text), where};
   }
   return {};
 }
@@ -613,13 +848,21 @@ Result<LoadedSettings> load_settings(const Outside& outside) {
       if (is_one_of(kUnused, name)) {
         loaded.warnings.push_back(
             fmt::format("{} is set and has no use here: the terminal keeps its own account", name));
-      } else if (name.starts_with("BETEDGE_") && !is_one_of(known, name)) {
+      } else if (name.starts_with("BETEDGE_") && !name.starts_with(kClientPrefix) &&
+                 !is_one_of(known, name)) {
         loaded.warnings.push_back(fmt::format("{} is set and is no setting; did you mean {}?", name,
                                               nearest(name, known)));
       }
     }
   }
   return loaded;
+}
+
+std::vector<std::string_view> differences(const Settings& before, const Settings& after) {
+  std::vector<std::string_view> names;
+  for (const auto& setting : setting_table())
+    if (setting.show(before) != setting.show(after)) names.push_back(setting.name);
+  return names;
 }
 
 std::string describe(const LoadedSettings& loaded) {

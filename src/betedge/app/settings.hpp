@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "betedge/core/error.hpp"
+#include "betedge/core/rollout.hpp"
 #include "betedge/ports/log.hpp"
 
 namespace betedge::app {
@@ -47,6 +48,13 @@ struct Settings {
   bool force_refresh = false;
   Level log_level = Level::info;
   std::size_t memory_budget_bytes = std::size_t{512} << 20;
+
+  RolloutSettings rollout;
+  std::string tokens_file;                 // empty: nobody is asked for a token
+  std::vector<std::string> allowed_hosts;  // names, without port
+  std::size_t limit_body_bytes = std::size_t{1} << 20;
+  std::size_t limit_items_per_job = 100'000;
+  std::size_t limit_queued_items = 1'000'000;  // of all jobs, not ended
 };
 
 // One thing that can be set: its name in the file, what else it is called, how it is read and
@@ -58,6 +66,7 @@ struct Setting {
   std::string_view help;
   std::string_view rule;  // what a good value is, ending a sentence that begins with "must be"
   bool secret = false;
+  bool is_live = false;  // SIGHUP takes a change up; the others need a restart
   // False when the text is no good value.
   bool (*read)(Settings&, std::string_view text) = nullptr;
   std::string (*show)(const Settings&) = nullptr;
@@ -98,6 +107,9 @@ struct LoadedSettings {
 // BETEDGE_CONFIG, which must exist, else ./betedge.toml if it does. invalid_request with one
 // sentence: which setting, from where, what it must be.
 Result<LoadedSettings> load_settings(const Outside& outside);
+
+// The names of the settings whose values differ, in the table's order.
+std::vector<std::string_view> differences(const Settings& before, const Settings& after);
 
 // `betedge config`: a line for each setting, "name = value  # origin", secrets masked.
 std::string describe(const LoadedSettings& loaded);

@@ -79,7 +79,7 @@ Task<void> simulate_until_stop(net::AsioRuntime& runtime, sim::SimOptions option
       BETEDGE_VERSION, (*simulator)->v3_port(), (*simulator)->v2_port(),
       control ? fmt::format(" and http://127.0.0.1:{} (control)", *control) : "");
   std::fflush(stdout);
-  co_await stop.wait();
+  (void)co_await stop.wait();
   co_await (*simulator)->stop();
 }
 
@@ -89,7 +89,7 @@ int simulate(const std::vector<std::string>& arguments) {
   sim::SimOptions options;
   if (const auto status = read_options(arguments, options)) return *status;
   net::AsioRuntime runtime;
-  StopRequest stop(runtime);
+  StopRequest stop(runtime, Hangup::stops);
   Result<void> outcome;
   runtime.run(simulate_until_stop(runtime, std::move(options), stop, outcome));
   if (!outcome) return complain(outcome.error().message, 1);

@@ -5,12 +5,19 @@
 
 namespace betedge::app {
 
-StopRequest::StopRequest(net::AsioRuntime& runtime) : asked_(runtime) {
-  struct sigaction hangup{};
-  sigaction(SIGHUP, nullptr, &hangup);
-  const bool ignores_hangup = hangup.sa_handler == SIG_IGN;
-  runtime.handle_signals([this, ignores_hangup](int number) {
-    if (number != SIGHUP || !ignores_hangup) on_signal(number);
+StopRequest::StopRequest(net::AsioRuntime& runtime, Hangup hangup) : asked_(runtime) {
+  struct sigaction before{};
+  sigaction(SIGHUP, nullptr, &before);
+  const bool is_ignored = before.sa_handler == SIG_IGN;
+  runtime.handle_signals([this, hangup, is_ignored](int number) {
+    if (number != SIGHUP) {
+      on_signal(number);
+    } else if (hangup == Hangup::reloads) {
+      is_reload_asked_ = true;
+      asked_.notify_one();
+    } else if (!is_ignored) {
+      on_signal(number);
+    }
   });
 }
 
@@ -21,8 +28,11 @@ void StopRequest::on_signal(int number) {
   asked_.notify_one();
 }
 
-Task<void> StopRequest::wait() {
-  (void)co_await asked_.wait();
+Task<StopRequest::Asked> StopRequest::wait() {
+  while (signal_ == 0 && !is_reload_asked_) (void)co_await asked_.wait();
+  if (signal_ != 0) co_return Asked::stop;
+  is_reload_asked_ = false;
+  co_return Asked::reload;
 }
 
 std::string StopRequest::signal_name() const {

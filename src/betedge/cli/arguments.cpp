@@ -25,7 +25,8 @@ constexpr std::string_view kHelp =
   betedge jobs                             what runs and what has run
   betedge job ID                           one job in full; --items: each of its files
 
-Also: betedge config (every setting and where it came from), betedge version.
+Also: betedge config (every setting and where it came from), betedge token (for a client), betedge
+version.
 Every command has --help, and --json for scripts.
 
 The server's address is --url or BETEDGE_URL (http://127.0.0.1:8000), its token BETEDGE_TOKEN.
@@ -240,7 +241,7 @@ std::expected<Invocation, Told> parse_arguments(const std::vector<std::string>& 
                       std::string_view{"job"},    std::string_view{"version"}};
   if (std::ranges::find(known, name) == known.end()) {
     const auto meant = nearest(name, {"serve", "sim", "option", "stock", "wait", "jobs", "job",
-                                      "config", "version", "help"});
+                                      "config", "token", "version", "help"});
     const auto hint = meant.empty() ? std::string{} : fmt::format("; did you mean '{}'?", meant);
     return std::unexpected(
         usage_error("", fmt::format("there is no command '{}'{}", harmless(name), hint)));

@@ -50,7 +50,7 @@ struct Told {
   std::string err;
 };
 
-// The arguments behind "betedge". `serve`, `sim` and `config` are not for here.
+// The arguments behind "betedge". `serve`, `sim`, `config` and `token` are not for here.
 std::expected<Invocation, Told> parse_arguments(const std::vector<std::string>& arguments);
 
 // `betedge --help`

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <memory>
 #include <variant>
 
@@ -13,25 +12,19 @@
 #include "betedge/cli/exit_code.hpp"
 #include "betedge/net/asio_runtime.hpp"
 #include "betedge/net/http_client.hpp"
+#include "betedge/sdk/client.hpp"
 
 namespace betedge::cli {
 
 namespace {
-
-std::string variable(const char* name) {
-  const char* const value = std::getenv(name);
-  return value == nullptr ? std::string{} : std::string(value);
-}
 
 Task<void> execute_into(Workplace& workplace, Invocation invocation, int& status) {
   status = co_await execute(workplace, std::move(invocation));
 }
 
 int run_client(Console& console, Invocation invocation) {
-  sdk::ServerAddress address;
-  if (auto url = variable(kUrlVariable); !url.empty()) address.url = std::move(url);
+  auto address = sdk::address_from_environment();
   if (!invocation.url.empty()) address.url = invocation.url;
-  address.token = variable(kTokenVariable);
 
   net::AsioRuntime runtime(1, 1);
   auto http = net::make_http_client(runtime);
@@ -62,6 +55,7 @@ int run(int argc, char** argv, const Hooks& hooks) {
     if (arguments.front() == "serve" && hooks.serve) return hooks.serve(rest);
     if (arguments.front() == "sim" && hooks.sim) return hooks.sim(rest);
     if (arguments.front() == "config" && hooks.config) return hooks.config(rest);
+    if (arguments.front() == "token" && hooks.token) return hooks.token(rest);
   }
   const auto console = real_console();
   auto invocation = parse_arguments(arguments);

@@ -13,6 +13,7 @@ struct Hooks {
   Command serve;
   Command sim;
   Command config;
+  Command token;
 };
 
 // `betedge …`: what main() does. Returns the exit status (exit_code.hpp).

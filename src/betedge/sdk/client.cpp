@@ -1,5 +1,6 @@
 #include "betedge/sdk/client.hpp"
 
+#include <cstdlib>
 #include <optional>
 #include <utility>
 
@@ -7,6 +8,15 @@
 #include "betedge/sdk/async_client.hpp"
 
 namespace betedge::sdk {
+
+ServerAddress address_from_environment() {
+  ServerAddress address;
+  if (const char* const url = std::getenv("BETEDGE_URL"); url != nullptr && *url != '\0')
+    address.url = url;
+  if (const char* const token = std::getenv("BETEDGE_TOKEN"); token != nullptr)
+    address.token = token;
+  return address;
+}
 
 struct Client::Impl {
   explicit Impl(ServerAddress its_address) : address(std::move(its_address)) {}

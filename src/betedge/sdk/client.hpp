@@ -10,6 +10,10 @@
 
 namespace betedge::sdk {
 
+// Where BETEDGE_URL says, with the token of BETEDGE_TOKEN; what is not set, or set to nothing,
+// keeps its default. Read it before other threads change the environment.
+ServerAddress address_from_environment();
+
 // A betedge server, for programs without an event loop: every call blocks until it has its answer
 // or its failure. Holds a few idle threads and the open connection. One call at a time. A stop
 // token may be stopped from any thread.

@@ -22,6 +22,25 @@ net::ServerResponse json_answer(int status, std::string body) {
   return answer;
 }
 
+net::ServerResponse html_answer(int status, std::string page, std::string_view style_source) {
+  net::ServerResponse answer;
+  answer.status = status;
+  answer.headers = {
+      {"Content-Type", "text/html; charset=utf-8"},
+      {"Content-Security-Policy",
+       fmt::format("default-src 'none'; style-src {}; form-action 'self'; base-uri 'none'; "
+                   "frame-ancestors 'none'",
+                   style_source)},
+      {"X-Content-Type-Options", "nosniff"},
+      {"X-Frame-Options", "DENY"},
+      {"Referrer-Policy", "no-referrer"},
+      {"Cross-Origin-Opener-Policy", "same-origin"},
+      {"Cache-Control", "no-store"},
+  };
+  answer.body = net::SharedBytes::of(std::move(page));
+  return answer;
+}
+
 net::ServerResponse detail_answer(int status, std::string_view detail) {
   return json_answer(status, wire::detail_json(detail));
 }

@@ -12,6 +12,11 @@ namespace betedge::server {
 
 net::ServerResponse json_answer(int status, std::string body);
 
+// A page, with the headers that keep it to itself: no script, no frame, nothing from elsewhere.
+// `style_source` is what its Content-Security-Policy allows as style: "'self'", or the hash of an
+// inline one. Never cached.
+net::ServerResponse html_answer(int status, std::string page, std::string_view style_source);
+
 // {"detail":"…"}
 net::ServerResponse detail_answer(int status, std::string_view detail);
 

@@ -132,6 +132,7 @@ struct Api::Impl {
     // For the metrics: the endpoint's pattern, empty when there is none; how a submit is answered.
     std::string_view route{};
     std::string_view mode{};
+    Caller caller;
   };
   struct Route {
     Endpoint endpoint;
@@ -143,11 +144,14 @@ struct Api::Impl {
   Runtime& runtime;
   engine::DataProcessingService& service;
   Log& log;
+  Guard& guard;
   Options options;
   Metrics& metrics;
   Gauge& active = metrics.gauge(Metric::http_active_requests);
   using Series = std::tuple<std::string_view, std::string_view, int, std::string_view>;
   std::map<Series, Histogram*> durations{};  // by method, route, status and mode
+  RolloutSettings rollout{};
+  Timestamp rollout_since{};  // since when it is so
   State state = State::starting;
 
   // Why the service cannot be asked just now; nullopt when it can.
@@ -175,7 +179,7 @@ struct Api::Impl {
   Task<ServerResponse> get_root(Call&) {
     std::string submissions;
     for (const auto& endpoint : endpoints()) {
-      if (endpoint.method != Method::post) continue;
+      if (endpoint.method != Method::post || endpoint.access != Access::submit) continue;
       submissions += submissions.empty() ? "" : ",";
       submissions += wire::quoted(endpoint.pattern);
     }
@@ -222,6 +226,34 @@ struct Api::Impl {
       metrics.counter(Metric::sync_requests, {submit_endpoint(call.route)}).add();
   }
 
+  Task<ServerResponse> get_login(Call&) { co_return guard.login_page(); }
+  Task<ServerResponse> post_login(Call& call) { co_return guard.log_in(call.request); }
+  Task<ServerResponse> post_logout(Call& call) { co_return guard.log_out(call.request); }
+
+  SubmitDecision decide_mode(const Call& call, Kind kind) const {
+    std::vector<std::string_view> prefer;
+    for (const auto& [name, value] : call.request.headers)
+      if (net::equal_ignoring_case(name, "Prefer")) prefer.push_back(value);
+    return decide(rollout, {.endpoint = to_text(kind),
+                            .client = call.caller.client,
+                            .address = call.caller.address,
+                            .preferences = parse_prefer(prefer)});
+  }
+
+  // What an answer says about how it came to be answered at once.
+  void tell_mode(const SubmitDecision& decision, const Call& call, ServerResponse& answer) {
+    if (decision.mode == SubmitMode::async && !decision.preference_applied.empty())
+      answer.headers.emplace_back("Preference-Applied", decision.preference_applied);
+    if (!decision.is_sync_refused) return;
+    const auto since = std::chrono::floor<std::chrono::seconds>(rollout_since).time_since_epoch();
+    answer.headers.emplace_back("Deprecation", fmt::format("@{}", since.count()));  // RFC 9745
+    log.event(Level::warning, "sync_refused",
+              {{"job", call.job},
+               {"path", call.request.path},
+               {"client", call.caller.client},
+               {"peer", call.request.peer}});
+  }
+
   Task<ServerResponse> post_option(Call& call) { return submit(call, Kind::option); }
   Task<ServerResponse> post_stock(Call& call) { return submit(call, Kind::stock); }
 
@@ -248,6 +280,7 @@ struct Api::Impl {
     }
     auto answer = json_answer(202, wire::accepted_json(id));
     answer.headers.emplace_back("Location", "/jobs/" + call.job);
+    tell_mode(decide_mode(call, kind), call, answer);
     co_return answer;
   }
 
@@ -309,6 +342,11 @@ struct Api::Impl {
 
   Task<ServerResponse> dispatch(Call& call) {
     auto routing = route(endpoints(), call.request.method, call.request.path);
+    const auto* target = std::get_if<Found>(&routing);
+    const auto needed = target == nullptr ? Access::open : endpoints()[target->endpoint].access;
+    auto caller = guard.admit(call.request, needed);
+    if (!caller) co_return std::move(caller).error();
+    call.caller = *std::move(caller);
     if (const auto* wrong = std::get_if<WrongMethod>(&routing)) {
       auto answer = detail_answer(405, "Method Not Allowed");
       answer.headers.emplace_back("Allow", wrong->allow);
@@ -324,15 +362,21 @@ struct Api::Impl {
 
 const std::vector<Api::Impl::Route>& Api::Impl::routes() {
   static const std::vector<Route> kRoutes{
-      {{Method::get, "/", "What this service is"}, &Impl::get_root},
-      {{Method::get, "/health", "Whether the process answers"}, &Impl::get_health},
-      {{Method::post, "/historical/option", "Submit a request for option data"},
+      {{Method::get, "/", Access::read, "What this service is"}, &Impl::get_root},
+      {{Method::get, "/health", Access::open, "Whether the process answers"}, &Impl::get_health},
+      {{Method::post, "/historical/option", Access::submit, "Submit a request for option data"},
        &Impl::post_option},
-      {{Method::post, "/historical/stock", "Submit a request for stock data"}, &Impl::post_stock},
-      {{Method::get, "/metrics", "What is counted, for Prometheus"}, &Impl::get_metrics},
-      {{Method::get, "/jobs", "List jobs, newest first"}, &Impl::list_jobs},
-      {{Method::get, "/jobs/{job_id}", "How a job stands"}, &Impl::get_job},
-      {{Method::get, "/jobs/{job_id}/items", "A job's items, page by page"}, &Impl::list_items},
+      {{Method::post, "/historical/stock", Access::submit, "Submit a request for stock data"},
+       &Impl::post_stock},
+      {{Method::get, "/metrics", Access::read, "What is counted, for Prometheus"}, &Impl::get_metrics},
+      {{Method::get, "/jobs", Access::read, "List jobs, newest first"}, &Impl::list_jobs},
+      {{Method::get, "/jobs/{job_id}", Access::read, "How a job stands"}, &Impl::get_job},
+      {{Method::get, "/jobs/{job_id}/items", Access::read, "A job's items, page by page"},
+       &Impl::list_items},
+      {{Method::get, "/login", Access::open, "A form to log in with a token"}, &Impl::get_login},
+      {{Method::post, "/login", Access::open, "Log in with a token, for a cookie"},
+       &Impl::post_login},
+      {{Method::post, "/logout", Access::open, "End the session of a cookie"}, &Impl::post_logout},
   };
   return kRoutes;
 }
@@ -350,13 +394,19 @@ std::span<const Endpoint> Api::endpoints() {
   return Impl::endpoints();
 }
 
-Api::Api(Runtime& runtime, engine::DataProcessingService& service, Log& log, Options options,
-         Metrics& metrics)
-    : impl_(std::make_unique<Impl>(runtime, service, log, std::move(options), metrics)) {
+Api::Api(Runtime& runtime, engine::DataProcessingService& service, Log& log, Guard& guard,
+         Options options, Metrics& metrics)
+    : impl_(std::make_unique<Impl>(runtime, service, log, guard, std::move(options), metrics)) {
   impl_->begin_series();
 }
 
 Api::~Api() = default;
+
+void Api::set_rollout(RolloutSettings rollout) {
+  if (rollout == impl_->rollout) return;
+  impl_->rollout = std::move(rollout);
+  impl_->rollout_since = impl_->runtime.wall_now();
+}
 
 void Api::open() {
   impl_->state = Impl::State::serving;
@@ -369,7 +419,7 @@ Task<ServerResponse> Api::handle(ServerRequest request) {
   auto& log = impl_->log;
   const auto began = impl_->runtime.steady_now();
   const Active counted(impl_->active);
-  Impl::Call call{.request = std::move(request), .parameter = {}, .job = {}};
+  Impl::Call call{.request = std::move(request), .parameter = {}, .job = {}, .caller = {}};
   ServerResponse answer;
   try {
     answer = co_await impl_->dispatch(call);
@@ -392,7 +442,8 @@ Task<ServerResponse> Api::handle(ServerRequest request) {
                {"path", call.request.path},
                {"status", status},
                {"duration_ms", duration_ms},
-               {"peer", call.request.peer}});
+               {"peer", call.request.peer},
+               {"client", call.caller.client}});
   } else {
     log.event(level, "request_received",
               {{"method", call.request.method},
@@ -400,6 +451,7 @@ Task<ServerResponse> Api::handle(ServerRequest request) {
                {"status", status},
                {"duration_ms", duration_ms},
                {"peer", call.request.peer},
+               {"client", call.caller.client},
                {"job", call.job}});
   }
   co_return answer;

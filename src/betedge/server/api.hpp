@@ -5,11 +5,13 @@
 #include <string>
 
 #include "betedge/core/request.hpp"
+#include "betedge/core/rollout.hpp"
 #include "betedge/engine/data_processing_service.hpp"
 #include "betedge/net/http_server.hpp"
 #include "betedge/ports/log.hpp"
 #include "betedge/ports/metrics.hpp"
 #include "betedge/ports/runtime.hpp"
+#include "betedge/server/guard.hpp"
 #include "betedge/server/router.hpp"
 
 namespace betedge::server {
@@ -25,9 +27,12 @@ class Api {
     std::string version;                 // betedge's own, for "/"
     Existing existing = Existing::keep;  // FORCE_REFRESH: for requests that say nothing
   };
-  Api(Runtime& runtime, engine::DataProcessingService& service, Log& log, Options options,
-      Metrics& metrics = no_metrics());
+  Api(Runtime& runtime, engine::DataProcessingService& service, Log& log, Guard& guard,
+      Options options, Metrics& metrics = no_metrics());
   ~Api();
+
+  // From now on; until then, a new install's.
+  void set_rollout(RolloutSettings rollout);
 
   void open();
   void drain();

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <variant>
 
+#include "betedge/server/tokens.hpp"  // Access
+
 namespace betedge::server {
 
 enum class Method : std::uint8_t { get, post };
@@ -18,6 +20,7 @@ std::string_view to_text(Method method);  // "GET"
 struct Endpoint {
   Method method;
   std::string_view pattern;
+  Access access;  // what it needs, where tokens are asked for
   std::string_view summary;
 };
 

@@ -253,5 +253,90 @@ TEST_F(SettingsTest, AreDescribedWithTheirOriginAndWithoutSecrets) {
   EXPECT_EQ(text.find("hush"), std::string::npos);
 }
 
+TEST_F(SettingsTest, ANewInstallIsAsyncAndAsksForNoToken) {
+  const auto settings = load();
+  EXPECT_EQ(settings.rollout, RolloutSettings{});
+  EXPECT_TRUE(settings.rollout.is_async_by_default);
+  EXPECT_EQ(settings.tokens_file, "");
+  EXPECT_THAT(settings.allowed_hosts, testing::IsEmpty());
+}
+
+TEST_F(SettingsTest, TheRolloutIsReadAsItStands) {
+  write("betedge.toml",
+        "[async]\ndefault = false\npercentage = 25\n[async.endpoints]\noption = true\n"
+        "earnings = false\n[async.clients]\nann = true\n\"Bob's loader\" = false\n"
+        "[sync]\nenabled = false\n");
+  const auto settings = load();
+  EXPECT_EQ(settings.rollout, (RolloutSettings{.clients = {{"ann", true}, {"Bob's loader", false}},
+                                               .percentage = 25,
+                                               .endpoints = {{"option", true}, {"earnings", false}},
+                                               .is_async_by_default = false,
+                                               .is_sync_enabled = false}));
+}
+
+TEST_F(SettingsTest, RulesForClientsCanComeFromTheEnvironmentOneByOne) {
+  write("betedge.toml", "[async.clients]\nann = true\nbob = true\n");
+  outside_.environment["BETEDGE_ASYNC_CLIENTS_BOB"] = "false";
+  outside_.environment["BETEDGE_ASYNC_CLIENTS_EVE"] = "yes";
+  outside_.environment["BETEDGE_ASYNC_CLIENTS_NOBODY"] = "";
+  const auto loaded = load_settings(outside_);
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_EQ(loaded->settings.rollout.clients, (std::map<std::string, bool, std::less<>>{
+                                                  {"ann", true}, {"bob", false}, {"eve", true}}));
+  EXPECT_THAT(loaded->warnings, testing::IsEmpty());
+  EXPECT_THAT(loaded->origins.at("async.clients"),
+              testing::AllOf(HasSubstr("betedge.toml line"), HasSubstr("_BOB in the environment")));
+  // All of them at once, which says everything.
+  outside_.environment["BETEDGE_ASYNC_CLIENTS"] = "zoe=true, ann=no";
+  EXPECT_EQ(load().rollout.clients,
+            (std::map<std::string, bool, std::less<>>{
+                {"ann", false}, {"bob", false}, {"eve", true}, {"zoe", true}}));
+}
+
+TEST_F(SettingsTest, HostsAreAListInTheFileAndElsewhere) {
+  write("betedge.toml", "server.allowed_hosts = [\"lake.example\", \"betedge\"]\n");
+  EXPECT_THAT(load().allowed_hosts, ElementsAre("lake.example", "betedge"));
+  outside_.environment["BETEDGE_SERVER_ALLOWED_HOSTS"] = "a , fd00::1";
+  EXPECT_THAT(load().allowed_hosts, ElementsAre("a", "fd00::1"));
+  write("betedge.toml", "server.allowed_hosts = []\n");
+  outside_.environment.clear();
+  EXPECT_THAT(load().allowed_hosts, testing::IsEmpty());
+}
+
+struct WrongCase {
+  std::string name;
+  std::string file;
+  std::string sentence;
+};
+class WrongSetting : public SettingsTest, public testing::WithParamInterface<WrongCase> {};
+
+TEST_P(WrongSetting, IsOneSentence) {
+  write("betedge.toml", GetParam().file);
+  EXPECT_THAT(refusal(), HasSubstr(GetParam().sentence));
+}
+INSTANTIATE_TEST_SUITE_P(
+    Access, WrongSetting,
+    testing::Values(
+        WrongCase{"percentage_above", "async.percentage = 101",
+                  "async.percentage is \"101\" (from betedge.toml line 1), but must be a whole "
+                  "number from 0 to 100"},
+        WrongCase{"percentage_below", "async.percentage = -1", "a whole number from 0 to 100"},
+        WrongCase{"percentage_between", "async.percentage = 0.5", "a whole number from 0 to 100"},
+        WrongCase{"endpoint_unknown", "async.endpoints.options = true",
+                  "did you mean async.endpoints.option?"},
+        WrongCase{"endpoint_value", "async.endpoints.stock = \"maybe\"", "true or false"},
+        WrongCase{"client_value", "[async.clients]\nann = 1",
+                  "line 2: async.clients.ann must be true or false"},
+        WrongCase{"client_name", "[async.clients]\n\"a,b\" = true", "without a comma"},
+        WrongCase{"clients_text", "async.clients = \"ann\"", "ann=true,bob=false"},
+        WrongCase{"clients_no_name", "async.clients = \"=true\"", "ann=true,bob=false"},
+        WrongCase{"host_with_port", "server.allowed_hosts = \"a:80\"", "names without port"},
+        WrongCase{"host_with_scheme", "server.allowed_hosts = \"http://a\"", "names without port"},
+        WrongCase{"host_with_wildcard", "server.allowed_hosts = \"*\"", "names without port"},
+        WrongCase{"host_numbers", "server.allowed_hosts = [1]", "must be a text"},
+        WrongCase{"body_too_small", "limits.body_bytes = 1", "a size from 1KiB to 64MiB"},
+        WrongCase{"body_too_large", "limits.body_bytes = \"65MiB\"", "a size from 1KiB to 64MiB"}),
+    [](const auto& tested) { return tested.param.name; });
+
 }  // namespace
 }  // namespace betedge::app

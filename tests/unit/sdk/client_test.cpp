@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cstdlib>
 #include <future>
 #include <thread>
 
@@ -132,6 +133,21 @@ TEST(ClientTest, AWrongUrlIsRefusedInASentence) {
   const auto health = client->health();
   EXPECT_EQ(health.error().problem, Problem::refused);
   EXPECT_THAT(health.error().message, ::testing::HasSubstr("ftp://somewhere"));
+}
+
+TEST(AddressTest, ComesFromTheEnvironmentAsFarAsThatSays) {
+  ::unsetenv("BETEDGE_URL");
+  ::unsetenv("BETEDGE_TOKEN");
+  EXPECT_EQ(address_from_environment().url, ServerAddress{}.url);
+  EXPECT_EQ(address_from_environment().token, "");
+  ::setenv("BETEDGE_URL", "http://lake.example:7", 1);
+  ::setenv("BETEDGE_TOKEN", "betedge_x", 1);
+  EXPECT_EQ(address_from_environment().url, "http://lake.example:7");
+  EXPECT_EQ(address_from_environment().token, "betedge_x");
+  ::setenv("BETEDGE_URL", "", 1);
+  EXPECT_EQ(address_from_environment().url, ServerAddress{}.url);
+  ::unsetenv("BETEDGE_URL");
+  ::unsetenv("BETEDGE_TOKEN");
 }
 
 }  // namespace

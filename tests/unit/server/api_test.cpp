@@ -85,7 +85,7 @@ class ApiTest : public ::testing::Test {
       : file_(*jobs::open_sqlite_store(runtime_, ":memory:")),
         store_(*file_),
         service_({runtime_, store_, lake_, {{"thetadata", source_, limiter_}}, log_}, {}),
-        api_(runtime_, service_, log_, {.version = "9.8.7", .existing = Existing::keep}, metrics_) {
+        api_(runtime_, service_, log_, guard_, {.version = "9.8.7", .existing = Existing::keep}, metrics_) {
     runtime_.run(start());
     api_.open();
   }
@@ -107,21 +107,23 @@ class ApiTest : public ::testing::Test {
   };
 
   Answer ask(std::string method, std::string path,
-             std::vector<std::pair<std::string, std::string>> query = {}, std::string body = {}) {
+             std::vector<std::pair<std::string, std::string>> query = {}, std::string body = {},
+             net::Headers headers = {}) {
     net::ServerRequest request;
     request.method = std::move(method);
     request.path = std::move(path);
     request.query = std::move(query);
     request.body = std::move(body);
-    request.headers = {{"Content-Type", "application/json"}};
+    request.headers = std::move(headers);
+    request.headers.emplace_back("Content-Type", "application/json");
     request.peer = "127.0.0.1:50000";
     Answer answer;
     runtime_.run(ask_into(std::move(request), answer));
     return answer;
   }
-  Answer submit(const std::string& members) {
+  Answer submit(const std::string& members, net::Headers headers = {}) {
     return ask("POST", "/historical/stock", {},
-               R"({"root":"AAPL","schema":"ohlc",)" + members + "}");
+               R"({"root":"AAPL","schema":"ohlc",)" + members + "}", std::move(headers));
   }
   std::string submit_week() {
     const auto answer = submit(R"("start_date":"20240102","end_date":"20240108")");
@@ -144,6 +146,7 @@ class ApiTest : public ::testing::Test {
   LineLog log_;
   betedge::testing::CountedMetrics metrics_;
   engine::DataProcessingService service_;
+  Guard guard_{runtime_, log_, {}, {}};
   Api api_;
 
  private:
@@ -183,6 +186,51 @@ TEST_F(ApiTest, AnswersEveryEndpointOfItsTableAndNoOtherMethodOfIt) {
     EXPECT_THAT(wrong.header("Allow"), HasSubstr(to_text(endpoint.method)));
   }
   EXPECT_EQ(ask("GET", "/nope").body, R"({"detail":"Not Found"})");
+}
+
+TEST_F(ApiTest, IsOpenOnlyWhereAnybodyMayAsk) {
+  std::vector<std::string_view> open;
+  for (const auto& endpoint : Api::endpoints())
+    if (endpoint.access == Access::open) open.push_back(endpoint.pattern);
+  EXPECT_THAT(open, ElementsAre("/health", "/login", "/login", "/logout"));
+}
+
+TEST_F(ApiTest, AsksForATokenBeforeAnythingElse) {
+  GuardRules rules;
+  rules.tokens = *TokenTable::parse("ann read " + to_hex(sha256("a")), "tokens");
+  guard_.set_rules(rules);
+  for (const auto& endpoint : Api::endpoints()) {
+    const auto method = std::string(to_text(endpoint.method));
+    const auto path = std::string(endpoint.pattern);
+    const bool is_open = endpoint.access == Access::open;
+    if (!is_open) {
+      EXPECT_EQ(ask(method, path).status, 401) << path;
+      const auto known = ask(method, path, {}, "", {{"Authorization", "Bearer a"}});
+      EXPECT_EQ(known.status == 403, endpoint.access > Access::read) << path;
+    } else if (path != "/login" || method == "GET") {
+      EXPECT_LT(ask(method, path).status, 300) << path;
+    }
+  }
+  EXPECT_EQ(ask("GET", "/nope").status, 404);
+  EXPECT_EQ(ask("GET", "/jobs", {}, "", {{"Host", "evil.example"}}).status, 421);
+  EXPECT_THAT(log_.last("request_received"), HasSubstr("status=421"));
+  ask("GET", "/jobs/x", {}, "", {{"Authorization", "Bearer a"}});
+  EXPECT_THAT(log_.last("request_received"), HasSubstr("client=ann"));
+}
+
+TEST_F(ApiTest, SaysHowAPreferenceWasMetAndWhenSyncIsSwitchedOff) {
+  const std::string day = R"("start_date":"20240102","end_date":"20240102")";
+  api_.set_rollout({.is_async_by_default = false, .is_sync_enabled = false});
+  const auto asked = submit(day, {{"prefer", "respond-async"}});
+  EXPECT_EQ(asked.header("Preference-Applied"), "respond-async");
+  EXPECT_EQ(asked.header("Deprecation"), "");
+  const auto held = submit(day, {{"X-Client-Id", "old"}});
+  EXPECT_EQ(held.status, 202);
+  EXPECT_THAT(held.header("Deprecation"), ::testing::MatchesRegex("@[0-9]+"));
+  EXPECT_THAT(log_.last("sync_refused"), HasSubstr("client=old"));
+  api_.set_rollout({});
+  const auto plain = submit(day);
+  EXPECT_EQ(plain.header("Preference-Applied") + plain.header("Deprecation"), "");
 }
 
 TEST_F(ApiTest, AcceptsARequestAndTellsWhereItsJobIs) {

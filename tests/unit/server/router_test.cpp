@@ -37,10 +37,10 @@ INSTANTIATE_TEST_SUITE_P(
                     MatchCase{"empty", "/jobs", "", {}}),
     [](const auto& tested) { return tested.param.name; });
 
-constexpr Endpoint kEndpoints[] = {{Method::get, "/jobs", ""},
-                                   {Method::post, "/jobs", ""},
-                                   {Method::get, "/jobs/{job_id}", ""},
-                                   {Method::post, "/historical/option", ""}};
+constexpr Endpoint kEndpoints[] = {{Method::get, "/jobs", Access::open, ""},
+                                   {Method::post, "/jobs", Access::open, ""},
+                                   {Method::get, "/jobs/{job_id}", Access::open, ""},
+                                   {Method::post, "/historical/option", Access::open, ""}};
 
 TEST(Router, FindsTheEndpointAndItsParameter) {
   const auto found = route(kEndpoints, "GET", "/jobs/7");
