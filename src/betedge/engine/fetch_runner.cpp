@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <utility>
-#include <vector>
 
 #include "betedge/columnar/object_encoder.hpp"
 #include "betedge/engine/freshness.hpp"
+#include "betedge/engine/gaps.hpp"
 #include "betedge/wire/fetch_spec.hpp"
 
 namespace betedge::engine {
@@ -18,9 +18,8 @@ struct FetchRunner::Work {
   std::stop_token stop;
   MemoryBudget::Share memory;
   std::unique_ptr<columnar::ObjectEncoder> encoder;
-  std::unique_ptr<ObjectWriter> writer;       // made with the first output
-  std::vector<Date> sessions_without_data{};  // of an object of several sessions
-  std::string without_underlying{};           // why its rows are missing
+  std::unique_ptr<ObjectWriter> writer;  // made with the first output
+  std::string without_underlying{};      // why its rows are missing
 };
 
 namespace {
@@ -54,25 +53,16 @@ Task<Result<FetchOutcome>> FetchRunner::run(ClaimedFetch fetch, std::stop_token 
       }
     }
   }
-  Work work{std::move(fetch),
-            std::move(spec),
-            std::move(stop),
-            MemoryBudget::Share(ports_.memory),
-            nullptr,
-            nullptr,
-            {}};
+  Work work{std::move(fetch), std::move(spec), std::move(stop), MemoryBudget::Share(ports_.memory),
+            nullptr,          nullptr};
   co_return co_await download(work);
 }
 
 // What is missing inside an object that is there otherwise: said with the item, never silent.
-std::string FetchRunner::note_of(const Work& work) {
-  std::string note;
-  if (!work.sessions_without_data.empty()) {
-    note = fmt::format("no data on {} of {} sessions:", work.sessions_without_data.size(),
-                       work.spec.item.calls.size());
-    for (const auto day : work.sessions_without_data) note += " " + to_yyyymmdd_text(day);
-  }
+std::string FetchRunner::note_of(const Work& work, std::span<const Date> days) {
+  auto note = note_of_gaps(work.spec.item.covers, days);
   if (!work.without_underlying.empty()) {
+    if (!note.empty()) note += "; ";
     note += "without the underlying's rows: " + work.without_underlying;
   }
   return note;
@@ -84,7 +74,6 @@ Task<Result<FetchOutcome>> FetchRunner::download(Work& work) {
     BETEDGE_CO_TRY(const auto data, co_await take_answer(work, call));
     if (data == Data::some || call.role == Role::underlying) continue;
     if (call.schema != Schema::eod) break;  // no option that day: the underlying alone is no chain
-    if (call.kind == Kind::option) work.sessions_without_data.push_back(call.dates.first);
   }
   if (work.encoder->rows() == 0) {
     FetchOutcome outcome;
@@ -111,7 +100,7 @@ Task<Result<FetchOutcome>> FetchRunner::download(Work& work) {
   outcome.rows = summary->rows;
   outcome.bytes = summary->size_bytes;
   outcome.sha256 = summary->sha256;
-  outcome.note = note_of(work);
+  outcome.note = note_of(work, summary->days);
   outcome.object =
       ObjectRecord{work.spec.item.key,       summary->size_bytes,        summary->rows,
                    summary->sha256,          work.spec.item.covers.last, kSchemaVersion,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <stop_token>
 #include <string>
 
@@ -41,7 +42,7 @@ class FetchRunner {
   struct Work;
   enum class Data : std::uint8_t { some, none };
 
-  static std::string note_of(const Work& work);
+  static std::string note_of(const Work& work, std::span<const Date> days);
   Task<Result<FetchOutcome>> download(Work& work);
   Task<Result<Data>> take_answer(Work& work, Call call);
   Task<Result<void>> write_output(Work& work, Bytes output);
