@@ -17,6 +17,7 @@
 #include "betedge/net/http_client.hpp"
 #include "betedge/net/http_server.hpp"
 #include "betedge/net/limiter.hpp"
+#include "betedge/ports/async.hpp"
 #include "betedge/server/api.hpp"
 #include "betedge/sinks/local_store.hpp"
 #include "betedge/sinks/s3_store.hpp"
@@ -28,6 +29,8 @@ namespace {
 // Together they keep the promise of ten seconds between SIGTERM and the end.
 constexpr std::chrono::milliseconds kDrainGrace{1'000};
 constexpr std::chrono::milliseconds kFetchGrace{8'500};
+// A little later, so that the fetches whose requests it ends have been told to stop.
+constexpr std::chrono::milliseconds kLakeGrace{8'600};
 
 std::string address_of(const Settings& settings, std::uint16_t port) {
   const bool six = settings.listen_address.contains(':');
@@ -78,6 +81,13 @@ Task<Result<std::unique_ptr<ObjectStore>>> open_bucket(Runtime& runtime, net::Ht
   co_return std::move(store);
 }
 
+// A bucket's requests may go on while fetches may; one that nobody answers must not hold up the
+// end.
+Task<void> end_lake_requests(Runtime& runtime, std::stop_source lake, std::stop_token nevermind) {
+  const bool time_is_up = co_await sleep_for(runtime, kLakeGrace, nevermind);
+  if (time_is_up) lake.request_stop();
+}
+
 // What lives as long as the server does, opened in this order.
 struct Parts {
   std::unique_ptr<net::HttpClient> client;
@@ -88,8 +98,11 @@ struct Parts {
 // Serves until a stop is asked for; an error says why it could not begin.
 Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Settings settings, Parts& parts,
                                     Log& log, StopRequest& stop) {
+  std::stop_source lake_stop;
   if (!parts.lake) {
-    auto lake = co_await open_bucket(runtime, *parts.client, settings, stop.token());
+    const std::stop_callback while_opening(stop.token(),
+                                           [&lake_stop] { lake_stop.request_stop(); });
+    auto lake = co_await open_bucket(runtime, *parts.client, settings, lake_stop.get_token());
     if (!lake) co_return fail_while("the lake " + settings.lake_url, std::move(lake).error());
     parts.lake = *std::move(lake);
   }
@@ -139,7 +152,10 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Settings settings
   log.event(Level::info, "service_stopping", {{"signal", stop.signal_name()}});
   api.drain();
   co_await (*http)->stop(kDrainGrace);
+  TaskScope ending(runtime);
+  ending.spawn(end_lake_requests(runtime, lake_stop, ending.stop_token()));
   co_await service.close();
+  co_await ending.close();
   log.event(Level::info, "service_stopped", {});
   co_return Result<void>{};
 }
