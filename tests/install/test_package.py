@@ -63,6 +63,33 @@ def test_nothing_in_the_package_looks_for_libraries_outside_of_it(tarball):
         assert wanted.split(":") in (["$ORIGIN/../lib"], ["$ORIGIN"]), path
 
 
+def exported_by(library: Path) -> set[str]:
+    """The functions and objects that a shared library offers to others, without their versions."""
+    listed = subprocess.run(["nm", "-D", "--defined-only", library], capture_output=True, text=True, check=True).stdout
+    return {line.split()[2].split("@")[0] for line in listed.splitlines() if line.split()[1] not in "aA"}
+
+
+def test_everybody_finds_the_systems_libcrypto_and_not_the_one_inside_arrow(tarball):
+    """libparquet exports the libcrypto that is built into it, and libssl with another libcrypto than its own breaks.
+    The loader says which library each name was found in."""
+    folder = tarball.with_name(tarball.name.removesuffix(".tar.gz"))
+    said = subprocess.run(
+        [folder / "bin/betedge", "version"], env={"LD_DEBUG": "bindings", "LD_BIND_NOW": "1"}, capture_output=True, text=True, check=True)
+    bindings = re.findall(r"binding file (\S+) \[0\] to (\S+) \[0\]: normal symbol `([^']+)'", said.stderr)
+    libraries = {path.name: path for path in (folder / "lib").iterdir()}
+    for guarded, users in (("libcrypto.so.3", {"libssl.so.3", "betedge"}), ("libsimdjson.so.14", {"betedge"})):
+        names = exported_by(libraries[guarded])
+        found = {(Path(user).name, Path(owner).name) for user, owner, name in bindings if name in names}
+        assert users <= {user for user, owner in found if owner == guarded}, (guarded, found)
+        # C++'s shared inline functions may be found anywhere: they are the same everywhere.
+        wrong = {
+            (Path(user).name, name, Path(owner).name)
+            for user, owner, name in bindings
+            if name in names and Path(owner).name != guarded and not name.startswith("_ZNSt") and not name.startswith("_ZNKSt")
+        }
+        assert not wrong, sorted(wrong)[:10]
+
+
 def test_a_whole_job_runs_in_an_empty_root_without_a_network(root):
     done = subprocess.run(empty_root.namespaced(root), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -62,6 +62,31 @@ def test_a_job_that_fails_says_why(simulate, serve):
     assert len(failed) == 1 and "5 of 5 items failed" in failed[0]["error"]
 
 
+def test_a_store_that_cannot_be_read_is_told_to_the_client_and_in_the_log(simulate, serve, folder):
+    server = serve(simulate())
+    job = server.client.submit("stock", **WEEK)
+    server.wait_job(job)
+    assert server.stop() == 0
+    # The server holds the first page; of what it has not read yet the disk gives garbage back.
+    server = serve()
+    with open(folder / "jobs.db", "r+b") as store:
+        size = store.seek(0, 2)
+        store.seek(4096)
+        store.write(b"\xff" * (size - 4096))
+    for path, sentence in (
+        (f"/jobs/{job}", "Failed to get job status: "),
+        (f"/jobs/{job}/items", "Failed to list items: "),
+    ):
+        answer = server.client.get(path)
+        assert answer.status == 503, answer
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert answer.json()["detail"].startswith(sentence)
+        failed = server.wait_event("status_failed", path=path)
+        assert (failed["level"], failed["status"], failed["job"]) == ("error", "503", job)
+        assert "malformed" in failed["error"], failed
+    assert server.client.get("/health").status == 200
+
+
 def test_reads_are_logged_only_when_asked_for(serve):
     quiet = serve()
     quiet.client.get("/jobs")

@@ -4,6 +4,8 @@ import os
 import resource
 import socket
 
+import pytest
+
 from harness import drop_privileges, ignore_file_size_signal
 
 WEEK = {"root": "AAPL", "start_date": "20240102", "end_date": "20240108", "schema": "ohlc"}
@@ -82,6 +84,23 @@ def test_no_data_is_a_fact_and_no_failure(simulate, serve):
     assert (ended["status"], ended["error_message"]) == ("completed", None)
     assert (ended["items"]["no_data"], ended["items"]["succeeded"]) == (1, 4)
     assert len(server.objects()) == 4
+
+
+@pytest.mark.parametrize("api", ["v3", "v2"])
+def test_sessions_missing_inside_one_answer_are_named_and_the_rest_is_kept(simulate, serve, api):
+    server = serve(simulate("--fault", "gap=20230410", "--fault", "gap=20230705", api=api))
+    job = server.client.submit("stock", root="AAPL", start_date="20230301", end_date="20230302", schema="eod")
+    ended = server.wait_job(job)
+    assert (ended["status"], ended["error_message"], ended["rows"]) == ("completed", None, 248)
+    item, = server.client.items(job)
+    assert (item["state"], item["note"]) == ("succeeded", "no data on 2 of 250 sessions: 20230410 20230705")
+    many = server.client.submit("stock", root="XGAP", start_date="20230301", end_date="20230302", schema="eod")
+    server.wait_job(many)
+    item, = server.client.items(many)
+    assert item["note"] == (
+        "no data on 46 of 250 sessions: 20230109 20230123 20230130 20230206 20230213 20230227 20230306 20230313"
+        " 20230320 20230327 and 36 more"
+    )
 
 
 def test_an_upload_that_fails_fails_its_item_and_the_others_go_on(simulate, serve):

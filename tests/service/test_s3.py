@@ -1,7 +1,10 @@
 """The lake in S3, set as the Python original was."""
 
+import http.server
 import json
+import signal
 import subprocess
+import threading
 
 import pytest
 
@@ -63,3 +66,91 @@ def test_keys_that_may_nothing_are_one_sentence_at_the_start(bucket, folder):
     assert len(result.stderr.splitlines()) == 1
     assert result.stderr.startswith("betedge: the lake s3://mine: ")
     assert bucket["may_nothing"]["secret_key"] not in result.stderr
+
+
+class HungBucket(http.server.ThreadingHTTPServer):
+    """A bucket that is there and empty, and whose server never answers some method: `hangs`."""
+
+    daemon_threads = True
+
+    def __init__(self, hangs):
+        self.hangs, self.asked, self.let_go = hangs, threading.Event(), threading.Event()
+        super().__init__(("127.0.0.1", 0), HungBucket.Handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_HEAD(self):
+            of_bucket = self.path.strip("/") == "mine"
+            self.answer(f"{'bucket' if of_bucket else 'object'} {self.command}", 200 if of_bucket else 404)
+
+        def do_PUT(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.answer(f"object {self.command}", 200)
+
+        def answer(self, what, status):
+            if what == self.server.hangs:
+                self.server.asked.set()
+                self.server.let_go.wait()
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+
+@pytest.fixture
+def hung():
+    """hung("object PUT"): a server of the lake that takes these requests and never answers them."""
+    servers = []
+
+    def start(hangs):
+        servers.append(HungBucket(hangs))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.let_go.set()
+        server.shutdown()
+        server.server_close()
+
+
+def hung_settings(bucket):
+    keys = {"access_key": "somebody", "secret_key": "something"}
+    return minio_settings({"endpoint": f"http://127.0.0.1:{bucket.server_port}", "may_all": keys})
+
+
+def test_a_stop_does_not_wait_for_a_lake_that_never_answers(hung, simulate, serve):
+    bucket = hung("object PUT")
+    server = serve(simulate(), **hung_settings(bucket))
+    job = server.client.submit("stock", **WEEK)
+    assert bucket.asked.wait(harness.PATIENCE)
+    server.signal(signal.SIGTERM)
+    assert server.wait(timeout=13) == 0
+    assert server.events("service_stopped")
+    assert server.events("item_handed_back", job=job)
+    assert not server.events("item_failed") and not server.events("item_waits")
+
+
+def test_a_stop_lets_an_upload_finish(hung, simulate, serve):
+    bucket = hung("object PUT")
+    server = serve(simulate(), **hung_settings(bucket))
+    job = server.client.submit("stock", **{**WEEK, "end_date": "20240102"})
+    assert bucket.asked.wait(harness.PATIENCE)
+    server.signal(signal.SIGTERM)
+    server.wait_event("service_stopping")
+    bucket.let_go.set()
+    assert server.wait(timeout=13) == 0
+    assert server.events("item_done", job=job) and server.events("job_completed", job=job)
+
+
+def test_a_server_that_waits_for_its_lake_can_be_stopped(hung, folder, processes):
+    bucket = hung("bucket HEAD")
+    process = harness.Process(
+        ["serve", "--listen", "127.0.0.1:0", "--store", ":memory:"], folder, environment=hung_settings(bucket))
+    processes.append(process)
+    assert bucket.asked.wait(harness.PATIENCE)
+    process.signal(signal.SIGTERM)
+    assert process.wait(timeout=13) == 0

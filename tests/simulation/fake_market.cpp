@@ -18,8 +18,6 @@ std::uint64_t hash(std::string_view root, Date day, std::uint64_t salt) {
 
 bool has_day(const Call& call, Date day) {
   if (call.root.text() == "GONE") return false;
-  // A stock's year is whole: what is missing in the middle of a file is not this market's matter.
-  if (call.kind == Kind::stock && call.schema == Schema::eod) return true;
   return hash(call.root.text(), day, 1) % 12 != 0;
 }
 

@@ -7,6 +7,7 @@
 #include <array>
 #include <utility>
 
+#include "betedge/core/calendar.hpp"
 #include "betedge/jobs/sqlite_store.hpp"
 #include "betedge/net/limiter.hpp"
 #include "betedge/sinks/memory_store.hpp"
@@ -294,6 +295,21 @@ struct Life::World {
     if (item.rows != memory.market.rows(planned)) broken("rows: " + name);
     if (item.bytes != object->size()) broken("size: " + name);
     if (item.sha256 != sha256_of(*object)) broken("sha256: " + name);
+    const auto expected = gaps_in(planned);
+    if (item.note.substr(0, item.note.find(':')) != expected)
+      broken(fmt::format("a gap inside: '{}' instead of '{}': {}", item.note, expected, name));
+  }
+
+  // How the note of an item must begin whose object lacks sessions.
+  std::string gaps_in(const PlannedItem& planned) const {
+    const auto covered = sessions(planned.covers);
+    auto call = planned.calls.front();
+    const auto missing = std::ranges::count_if(covered, [&](Date day) {
+      call.dates = {day, day};
+      return memory.market.rows(call) == 0;
+    });
+    if (missing == 0) return {};
+    return fmt::format("no data on {} of {} sessions", missing, covered.size());
   }
 
   ::betedge::testing::VirtualRuntime runtime;

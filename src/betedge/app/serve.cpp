@@ -24,6 +24,7 @@
 #include "betedge/net/http_client.hpp"
 #include "betedge/net/http_server.hpp"
 #include "betedge/net/limiter.hpp"
+#include "betedge/ports/async.hpp"
 #include "betedge/server/api.hpp"
 #include "betedge/server/guard.hpp"
 #include "betedge/sinks/local_store.hpp"
@@ -36,6 +37,8 @@ namespace {
 // Together they keep the promise of ten seconds between SIGTERM and the end.
 constexpr std::chrono::milliseconds kDrainGrace{1'000};
 constexpr std::chrono::milliseconds kFetchGrace{8'500};
+// A little later, so that the fetches whose requests it ends have been told to stop.
+constexpr std::chrono::milliseconds kLakeGrace{8'600};
 
 // The upstream, as the metrics name it.
 constexpr auto kTheta = "thetadata";
@@ -79,6 +82,13 @@ Task<Result<std::unique_ptr<ObjectStore>>> open_bucket(Runtime& runtime, net::Ht
   s3.secret_key = settings.s3_secret_key;
   BETEDGE_CO_TRY(auto store, co_await sinks::S3Store::open(runtime, client, std::move(s3), stop));
   co_return std::move(store);
+}
+
+// A bucket's requests may go on while fetches may; one that nobody answers must not hold up the
+// end.
+Task<void> end_lake_requests(Runtime& runtime, std::stop_source lake, std::stop_token nevermind) {
+  const bool time_is_up = co_await sleep_for(runtime, kLakeGrace, nevermind);
+  if (time_is_up) lake.request_stop();
 }
 
 // What lives as long as the server does, opened in this order.
@@ -156,8 +166,11 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Command command,
                                     ServerSettings& running, Parts& parts, LevelLog& log,
                                     StopRequest& stop) {
   const auto settings = running.loaded.settings;
+  std::stop_source lake_stop;
   if (!parts.lake) {
-    auto lake = co_await open_bucket(runtime, *parts.client, settings, stop.token());
+    const std::stop_callback while_opening(stop.token(),
+                                           [&lake_stop] { lake_stop.request_stop(); });
+    auto lake = co_await open_bucket(runtime, *parts.client, settings, lake_stop.get_token());
     if (!lake) co_return fail_while("the lake " + settings.lake_url, std::move(lake).error());
     parts.lake = make_metered_lake(*std::move(lake), runtime, *parts.metrics, "s3");
   }
@@ -220,7 +233,11 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Command command,
   log.event(Level::info, "service_stopping", {{"signal", stop.signal_name()}});
   api.drain();
   co_await (*http)->stop(kDrainGrace);
+  co_await api.close();
+  TaskScope ending(runtime);
+  ending.spawn(end_lake_requests(runtime, lake_stop, ending.stop_token()));
   co_await service.close();
+  co_await ending.close();
   log.event(Level::info, "service_stopped", {});
   co_return Result<void>{};
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <set>
 
 #include "betedge/columnar/decoder.hpp"
 #include "betedge/columnar/digest.hpp"
@@ -29,6 +30,7 @@ class Encoder final : public ObjectEncoder, private RowSink {
       : spec_(std::move(spec)),
         columns_(core::columns(spec_.request.kind, spec_.request.schema)),
         rows_(columns_, kBatchRows),
+        date_(rows_.find("date").value()),
         digest_(columns_),
         writer_(std::move(writer)) {}
 
@@ -87,6 +89,7 @@ class Encoder final : public ObjectEncoder, private RowSink {
       FileSummary summary;
       summary.rows = rows_written_;
       summary.underlying_rows = underlying_rows_;
+      for (const std::uint32_t day : days_) summary.days.push_back(from_yyyymmdd(day).value());
       summary.digest = digest_.hex(rows_written_);
       BETEDGE_TRY_VOID(writer_->close({
           {std::string(metadata::kSource), spec_.source},
@@ -134,10 +137,18 @@ class Encoder final : public ObjectEncoder, private RowSink {
         case ColumnType::text: digest_texts(i, count); break;
       }
     }
+    note_days(std::span(rows_.numbers(date_), count));
     BETEDGE_TRY_VOID(writer_->write(rows_, count));
     rows_written_ += count;
     rows_.drop_front(count);
     return {};
+  }
+
+  // A day's rows stand together, so that the set is asked once for many.
+  void note_days(std::span<const std::uint32_t> dates) {
+    for (const std::uint32_t date : dates) {
+      if (date != last_date_) days_.insert(last_date_ = date);
+    }
   }
 
   void digest_texts(std::size_t column, std::size_t count) {
@@ -157,10 +168,13 @@ class Encoder final : public ObjectEncoder, private RowSink {
   ObjectSpec spec_;
   std::span<const Column> columns_;
   RowBuffer rows_;
+  std::size_t date_;  // the column of it
   ValueDigest digest_;
   std::unique_ptr<FileWriter> writer_;
   std::unique_ptr<Decoder> decoder_;
   std::string canonical_;
+  std::set<std::uint32_t> days_;  // that rows have been written of
+  std::uint32_t last_date_ = 0;
   bool answer_is_underlying_ = false;
   std::uint64_t rows_before_answer_ = 0;
   std::uint64_t rows_written_ = 0;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "betedge/core/plan.hpp"
 #include "betedge/core/table.hpp"
@@ -24,6 +25,7 @@ struct ObjectSpec {
 struct FileSummary {
   std::uint64_t rows = 0;             // all of them
   std::uint64_t underlying_rows = 0;  // of these, the underlying's
+  std::vector<Date> days;             // that have rows: each once, in order
   std::uint64_t size_bytes = 0;
   std::string sha256;  // of the whole file, lower-case hex
   std::string digest;  // of the values: independent of compression and format

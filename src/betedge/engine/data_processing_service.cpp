@@ -462,6 +462,17 @@ std::size_t DataProcessingService::memory_in_use_bytes() const {
   return impl_->memory.in_use_bytes();
 }
 
+Task<DataProcessingService::Readiness> DataProcessingService::readiness() {
+  Readiness found;
+  if (auto answered = co_await impl_->ports.jobs.list_jobs({.status = {}, .label = {}, .limit = 0});
+      !answered)
+    found.store = std::move(answered).error();
+  auto key = ObjectKey::parse("earnings/0000/00/data.parquet").value();  // of no month
+  if (auto answered = co_await impl_->ports.lake.stat(std::move(key)); !answered)
+    found.lake = std::move(answered).error();
+  co_return found;
+}
+
 Task<void> DataProcessingService::close() {
   impl_->closed = true;
   release_waiters();

@@ -145,6 +145,12 @@ class DataProcessingService {
 
   std::size_t memory_in_use_bytes() const;
 
+  // Whether jobs can be stored and objects looked up, asked just now: what is wrong, or nothing.
+  struct Readiness {
+    std::optional<Error> store, lake;
+  };
+  Task<Readiness> readiness();
+
   Task<void> close();
 
  private:

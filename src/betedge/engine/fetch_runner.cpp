@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <utility>
-#include <vector>
 
 #include "betedge/columnar/object_encoder.hpp"
 #include "betedge/core/dataset.hpp"
 #include "betedge/engine/freshness.hpp"
+#include "betedge/engine/gaps.hpp"
 #include "betedge/wire/fetch_spec.hpp"
 
 namespace betedge::engine {
@@ -20,9 +20,8 @@ struct FetchRunner::Work {
   std::stop_token stop;
   MemoryBudget::Share memory;
   std::unique_ptr<columnar::ObjectEncoder> encoder;
-  std::unique_ptr<ObjectWriter> writer;       // made with the first output
-  std::vector<Date> sessions_without_data{};  // of an object of several sessions
-  std::string without_underlying{};           // why its rows are missing
+  std::unique_ptr<ObjectWriter> writer;  // made with the first output
+  std::string without_underlying{};      // why its rows are missing
 };
 
 namespace {
@@ -58,29 +57,31 @@ Task<Result<FetchOutcome>> FetchRunner::run(ClaimedFetch fetch, std::stop_token 
     }
   }
   Work work{ports_.runtime.steady_now(),        std::move(fetch), std::move(spec), std::move(stop),
-            MemoryBudget::Share(ports_.memory), nullptr,          nullptr,         {}};
+            MemoryBudget::Share(ports_.memory), nullptr,          nullptr};
   co_return co_await download(work);
 }
 
+// A day on which nobody reports earnings is no gap.
+std::size_t FetchRunner::sessions_missing(const Work& work, std::span<const Date> days) {
+  if (work.spec.request.kind == Kind::earnings) return 0;
+  return missing_sessions(work.spec.item.covers, days);
+}
+
 // What is missing inside an object that is there otherwise: said with the item, never silent.
-std::string FetchRunner::note_of(const Work& work) {
+std::string FetchRunner::note_of(const Work& work, std::span<const Date> days) {
   std::string note;
-  if (!work.sessions_without_data.empty()) {
-    note = fmt::format("no data on {} of {} sessions:", work.sessions_without_data.size(),
-                       work.spec.item.calls.size());
-    for (const auto day : work.sessions_without_data) note += " " + to_yyyymmdd_text(day);
-  }
+  if (sessions_missing(work, days) > 0) note = note_of_gaps(work.spec.item.covers, days);
   if (!work.without_underlying.empty()) {
+    if (!note.empty()) note += "; ";
     note += "without the underlying's rows: " + work.without_underlying;
   }
   return note;
 }
 
-void FetchRunner::count_what_is_missing(const Work& work) {
+void FetchRunner::count_what_is_missing(const Work& work, std::span<const Date> days) {
   const auto dataset = dataset_of(work.spec.item.key);
-  if (!work.sessions_without_data.empty())
-    ports_.metrics.counter(Metric::sessions_missing, {dataset})
-        .add(static_cast<double>(work.sessions_without_data.size()));
+  if (const auto missing = sessions_missing(work, days); missing > 0)
+    ports_.metrics.counter(Metric::sessions_missing, {dataset}).add(static_cast<double>(missing));
   if (!work.without_underlying.empty())
     ports_.metrics.counter(Metric::underlying_missing, {dataset}).add();
 }
@@ -91,7 +92,6 @@ Task<Result<FetchOutcome>> FetchRunner::download(Work& work) {
     BETEDGE_CO_TRY(const auto data, co_await take_answer(work, call));
     if (data == Data::some || call.role == Role::underlying) continue;
     if (call.schema != Schema::eod) break;  // no option that day: the underlying alone is no chain
-    if (call.kind == Kind::option) work.sessions_without_data.push_back(call.dates.first);
   }
   if (work.encoder->rows() == 0) {
     FetchOutcome outcome;
@@ -112,14 +112,14 @@ Task<Result<FetchOutcome>> FetchRunner::download(Work& work) {
   BETEDGE_CO_TRY_VOID(co_await ports_.jobs.renew(work.fetch.fetch, work.fetch.fence, lease_));
   if (work.stop.stop_requested()) co_return stopped();
   BETEDGE_CO_TRY_VOID(co_await work.writer->commit());
-  count_what_is_missing(work);
+  count_what_is_missing(work, summary->days);
 
   FetchOutcome outcome;
   outcome.state = ItemState::succeeded;
   outcome.rows = summary->rows;
   outcome.bytes = summary->size_bytes;
   outcome.sha256 = summary->sha256;
-  outcome.note = note_of(work);
+  outcome.note = note_of(work, summary->days);
   outcome.object = ObjectRecord{
       work.spec.item.key,
       summary->size_bytes,

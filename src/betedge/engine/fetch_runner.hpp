@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <stop_token>
 #include <string>
 
@@ -43,9 +44,10 @@ class FetchRunner {
   struct Work;
   enum class Data : std::uint8_t { some, none };
 
-  static std::string note_of(const Work& work);
+  static std::string note_of(const Work& work, std::span<const Date> days);
   Task<Result<FetchOutcome>> download(Work& work);
-  void count_what_is_missing(const Work& work);
+  static std::size_t sessions_missing(const Work& work, std::span<const Date> days);
+  void count_what_is_missing(const Work& work, std::span<const Date> days);
   Task<Result<Data>> take_answer(Work& work, Call call);
   Task<Result<void>> write_output(Work& work, Bytes output);
 

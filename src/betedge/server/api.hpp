@@ -16,7 +16,7 @@
 
 namespace betedge::server {
 
-// The HTTP contract (API.md, Part 1) in front of the service: bodies and queries in, answers out,
+// The HTTP contract (API.md) in front of the service: bodies and queries in, answers out,
 // one request_received event each. On the loop's thread; all given outlive it.
 //
 // It begins closed: everything that needs the service is 503 until open(), and submissions are 503
@@ -35,7 +35,10 @@ class Api {
   void set_rollout(RolloutSettings rollout);
 
   void open();
+  // Held requests are answered with 503, streams end.
   void drain();
+  // After the HTTP server has stopped: returns when nothing of it is left running. Once.
+  Task<void> close();
 
   // Everything that can be asked for, in one table: routing, 404, 405 with Allow and HEAD come from
   // it.

@@ -20,6 +20,8 @@ std::string_view to_text(Method method) {
   switch (method) {
     case Method::get: return "GET";
     case Method::post: return "POST";
+    case Method::put: return "PUT";
+    case Method::del: return "DELETE";
   }
   return {};
 }

@@ -12,8 +12,11 @@
 
 namespace betedge::server {
 
-enum class Method : std::uint8_t { get, post };
+enum class Method : std::uint8_t { get, post, put, del };
 std::string_view to_text(Method method);  // "GET"
+
+// What an endpoint is about; the description groups by it.
+enum class Subject : std::uint8_t { submit, jobs, watching, upstreams, operations, access };
 
 // What a client may ask for: a method and a path, in which one segment may be a parameter
 // ("/jobs/{job_id}/items"). The whole surface is one table of these (api.hpp).
@@ -21,6 +24,7 @@ struct Endpoint {
   Method method;
   std::string_view pattern;
   Access access;  // what it needs, where tokens are asked for
+  Subject subject;
   std::string_view summary;
 };
 

@@ -40,6 +40,7 @@ constexpr std::array kEntries{
           FaultKind::doubled},
     Entry{{"twins", "", "each row twice, byte for byte"}, FaultKind::twins},
     Entry{{"zeros", "", "bars without a price or a volume"}, FaultKind::zeros},
+    Entry{{"gap", "YYYYMMDD", "leave the rows of that day away (of every Monday)"}, FaultKind::gap},
 };
 constexpr auto kNames = [] {
   std::array<FaultName, kEntries.size()> names{};
@@ -125,7 +126,8 @@ Result<void> set_scope(Fault& fault, std::string_view name, std::string_view val
 }
 
 bool is_shape(FaultKind kind) {
-  return kind == FaultKind::doubled || kind == FaultKind::twins || kind == FaultKind::zeros;
+  return kind == FaultKind::doubled || kind == FaultKind::twins || kind == FaultKind::zeros ||
+         kind == FaultKind::gap;
 }
 
 bool could_meet(const Fault& fault, const CallFacts& facts) {
@@ -171,6 +173,12 @@ Result<Fault> parse_fault(std::string_view text) {
         if (argument != "apart") return refuse(text, "takes 'apart' or nothing");
         fault->apart = true;
         break;
+      case FaultKind::gap: {
+        const auto day = parse_yyyymmdd(argument);
+        if (!day) return refuse(text, "takes a day as YYYYMMDD, or nothing");
+        fault->argument = to_yyyymmdd(*day);
+        break;
+      }
       case FaultKind::drop:
       case FaultKind::hang:
       case FaultKind::truncate:

@@ -34,12 +34,13 @@ enum class FaultKind : std::uint8_t {
   doubled,       // option eod: each contract twice, `created` differing
   twins,         // each row twice, byte for byte
   zeros,         // bars all zeros
+  gap,           // a day's rows are not there
 };
 
 struct Fault {
   FaultKind kind = FaultKind::status;
   int status = 0;              // of `status`
-  std::uint64_t argument = 0;  // bytes, bytes a second or seconds, by kind; 0 is the kind's default
+  std::uint64_t argument = 0;  // bytes, bytes a second, seconds or a day, by kind; 0: its default
   bool apart = false;          // of `doubled`: the second time after the whole list
 
   // Which calls it meets; what is not said meets all.

@@ -443,8 +443,9 @@ void Mapping::trim() {
 }
 
 std::string RenderOptions::key() const {
-  return fmt::format("{}/{}/{}/{}/{}/{}/{}/{}", page_rows, keeps_contracts, repeats_header, crlf,
-                     quotes_text, static_cast<int>(doubled), twins, zero_bars);
+  return fmt::format("{}/{}/{}/{}/{}/{}/{}/{}/{}/{}", page_rows, keeps_contracts, repeats_header,
+                     crlf, quotes_text, static_cast<int>(doubled), twins, zero_bars, no_mondays,
+                     fmt::join(missing_days, "+"));
 }
 
 std::vector<std::string_view> column_names(Form form, Kind kind, Schema schema) {
@@ -471,6 +472,20 @@ std::string price_text(std::int64_t price_e4, int scale) {
   return {text.data(), end};
 }
 
+namespace {
+
+bool changes_ticks(const RenderOptions& options) {
+  return options.twins || options.zero_bars || options.no_mondays || !options.missing_days.empty();
+}
+
+bool leaves_away(const RenderOptions& options, std::uint32_t date) {
+  if (std::ranges::find(options.missing_days, date) != options.missing_days.end()) return true;
+  return options.no_mondays &&
+         std::chrono::weekday(from_yyyymmdd(date).value()) == std::chrono::Monday;
+}
+
+}  // namespace
+
 Result<Rendered> render(const DataSource& source, const Query& query, Form form,
                         const RenderOptions& options) {
   using Doubled = RenderOptions::Doubled;
@@ -478,9 +493,10 @@ Result<Rendered> render(const DataSource& source, const Query& query, Form form,
   std::vector<Tick> changed;
   const auto pass = [&](bool again) -> Result<std::size_t> {
     return source.read(query, [&](const Contract& contract, std::span<const Tick> ticks) {
-      if (options.twins || options.zero_bars) {
+      if (changes_ticks(options)) {
         changed.clear();
         for (auto tick : ticks) {
+          if (leaves_away(options, tick.date)) continue;
           if (options.zero_bars) {
             tick.open = tick.high = tick.low = tick.close = 0;
             tick.volume = tick.count = tick.ms_of_day2 = 0;

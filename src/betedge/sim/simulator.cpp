@@ -558,6 +558,10 @@ Task<ServerResponse> Simulator::Impl::handle_data(ServerRequest request, Door do
     using Doubled = RenderOptions::Doubled;
     if (shape.kind == FaultKind::twins) how.twins = true;
     if (shape.kind == FaultKind::zeros) how.zero_bars = true;
+    if (shape.kind == FaultKind::gap && shape.argument == 0) how.no_mondays = true;
+    if (shape.kind == FaultKind::gap && shape.argument != 0) {
+      how.missing_days.push_back(static_cast<std::uint32_t>(shape.argument));
+    }
     if (shape.kind == FaultKind::doubled && is_v3 && query.kind == Kind::option &&
         query.schema == Schema::eod) {
       how.doubled = shape.apart ? Doubled::apart : Doubled::side_by_side;
@@ -700,7 +704,8 @@ ServerResponse Simulator::Impl::page_answer(std::shared_ptr<Exchange> exchange,
       case FaultKind::no_data_200:
       case FaultKind::doubled:
       case FaultKind::twins:
-      case FaultKind::zeros: break;
+      case FaultKind::zeros:
+      case FaultKind::gap: break;
     }
   }
   std::vector<SharedBytes> parts;

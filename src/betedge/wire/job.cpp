@@ -157,20 +157,16 @@ std::optional<Pace> pace_of(const JobInfo& job) {
   return pace;
 }
 
-std::string job_json(const JobInfo& job, std::optional<std::string_view> waiting_for) {
-  const std::string id = job.job_id.text();
+namespace {
+
+// The members that move: how far it is.
+std::string moving_members(const JobInfo& job) {
   const ItemCounts& items = job.items;
-  std::string json = fmt::format(
-      R"({{"job_id":"{}","status":"{}","progress":{{"completed":{},"total":{},"percentage":{}}},)"
-      R"("created_at":"{}","updated_at":"{}","error_message":{})",
-      id, to_text(job.status), job.completed_items(), job.total_items(),
-      percentage_text(job.progress_percentage()), to_iso_text(job.created_at),
-      to_iso_text(job.updated_at), text_or_null(job.error_message));
-  json += fmt::format(
-      R"(,"state":"{}","items":{{"pending":{},"running":{},"succeeded":{},"skipped":{},)"
-      R"("no_data":{},"failed":{},"cancelled":{}}},"rows":{},"bytes":{})",
-      to_text(job.state()), items.pending, items.running, items.succeeded, items.skipped,
-      items.no_data, items.failed, items.cancelled, job.rows, job.bytes);
+  std::string json =
+      fmt::format(R"("state":"{}","items":{{"pending":{},"running":{},"succeeded":{},"skipped":{},)"
+                  R"("no_data":{},"failed":{},"cancelled":{}}},"rows":{},"bytes":{})",
+                  to_text(job.state()), items.pending, items.running, items.succeeded,
+                  items.skipped, items.no_data, items.failed, items.cancelled, job.rows, job.bytes);
   if (const auto pace = pace_of(job))
     json += fmt::format(
         R"(,"rate":{{"items_per_second":{},"rows_per_second":{},"bytes_per_second":{}}},)"
@@ -179,6 +175,33 @@ std::string job_json(const JobInfo& job, std::optional<std::string_view> waiting
         pace->eta_seconds ? decimal_text(*pace->eta_seconds) : "null");
   else
     json += R"(,"rate":null,"eta_seconds":null)";
+  return json;
+}
+
+std::string part_one_members(const JobInfo& job) {
+  return fmt::format(
+      R"("job_id":"{}","status":"{}","progress":{{"completed":{},"total":{},"percentage":{}}},)"
+      R"("created_at":"{}","updated_at":"{}","error_message":{})",
+      job.job_id.text(), to_text(job.status), job.completed_items(), job.total_items(),
+      percentage_text(job.progress_percentage()), to_iso_text(job.created_at),
+      to_iso_text(job.updated_at), text_or_null(job.error_message));
+}
+
+std::string waiting_member(const JobInfo& job, std::optional<std::string_view> waiting_for) {
+  if (!waiting_for || has_ended(job.status)) return {};
+  return fmt::format(R"(,"waiting_for":{})", wire::quoted(*waiting_for));
+}
+
+}  // namespace
+
+std::string progress_json(const JobInfo& job, std::optional<std::string_view> waiting_for) {
+  return fmt::format("{{{},{}{}}}", part_one_members(job), moving_members(job),
+                     waiting_member(job, waiting_for));
+}
+
+std::string job_json(const JobInfo& job, std::optional<std::string_view> waiting_for) {
+  const std::string id = job.job_id.text();
+  std::string json = fmt::format("{{{},{}", part_one_members(job), moving_members(job));
   // The store's text goes in as it is; a damaged one must not damage the answer around it.
   json += fmt::format(R"(,"request":{},"started_at":{},"finished_at":{})",
                       Json::accept(job.request_json) ? job.request_json : "null",
@@ -189,12 +212,9 @@ std::string job_json(const JobInfo& job, std::optional<std::string_view> waiting
                   R"("failed_items":"/jobs/{2}/items?state=failed","events":"/jobs/{2}/events")",
                   days_json(job.not_yet_available), list_json(job.warnings), id);
   if (!has_ended(job.status)) json += fmt::format(R"(,"cancel":"/jobs/{}/cancel")", id);
-  if (has_ended(job.status) && items.failed > 0)
+  if (has_ended(job.status) && job.items.failed > 0)
     json += fmt::format(R"(,"retry":"/jobs/{}/retry")", id);
-  json += '}';
-  if (waiting_for && !has_ended(job.status))
-    json += fmt::format(R"(,"waiting_for":{})", wire::quoted(*waiting_for));
-  return json + "}";
+  return json + "}" + waiting_member(job, waiting_for) + "}";
 }
 
 std::string job_list_json(std::span<const JobInfo> jobs, std::optional<std::size_t> limit,
@@ -223,16 +243,20 @@ std::string success_json(const JobId& job) {
   return fmt::format(R"({{"status":"success","request_id":"{}"}})", job.text());
 }
 
+std::string item_json(const ItemView& item) {
+  std::string json = fmt::format(
+      R"({{"key":{},"state":"{}","attempts":{},"rows":{},"bytes":{},"sha256":{},"error":{})",
+      wire::quoted(item.key), to_text(item.state), item.attempts, item.rows, item.bytes,
+      text_or_null(without_empty(item.sha256)), text_or_null(without_empty(item.error)));
+  if (!item.note.empty()) json += fmt::format(R"(,"note":{})", wire::quoted(item.note));
+  return json + "}";
+}
+
 std::string item_page_json(const ItemPageView& page) {
   std::string json = R"({"items":[)";
   for (std::string_view separator; const ItemView& item : page.items) {
     json += separator;
-    json += fmt::format(
-        R"({{"key":{},"state":"{}","attempts":{},"rows":{},"bytes":{},"sha256":{},"error":{})",
-        wire::quoted(item.key), to_text(item.state), item.attempts, item.rows, item.bytes,
-        text_or_null(without_empty(item.sha256)), text_or_null(without_empty(item.error)));
-    if (!item.note.empty()) json += fmt::format(R"(,"note":{})", wire::quoted(item.note));
-    json += '}';
+    json += item_json(item);
     separator = ",";
   }
   return json + fmt::format(R"(],"next_cursor":{}}})",

@@ -29,6 +29,9 @@ std::optional<Pace> pace_of(const JobInfo& job);
 // while the job stands still.
 std::string job_json(const JobInfo& job, std::optional<std::string_view> waiting_for);
 
+// What a watcher needs between two whole jobs: how far it is, in the members of job_json.
+std::string progress_json(const JobInfo& job, std::optional<std::string_view> waiting_for);
+
 // GET /jobs. `limit` and `status_filter` as they were sent; `waiting_for` says it of each job that
 // has not ended.
 using WaitingFor = std::function<std::optional<std::string>(const JobInfo&)>;
@@ -57,6 +60,7 @@ struct ItemPageView {
   std::optional<std::uint32_t> next_cursor;  // what to send as `cursor` for more
 };
 
+std::string item_json(const ItemView& item);
 std::string item_page_json(const ItemPageView& page);
 
 // ---- the clients' side ----

@@ -13,6 +13,7 @@
 #include <span>
 #include <variant>
 
+#include "betedge/wire/body.hpp"
 #include "betedge/wire/faults.hpp"
 #include "betedge/wire/json_members.hpp"
 #include "betedge/wire/python_json.hpp"
@@ -612,9 +613,8 @@ Refusal not_json(const PythonJsonFault& fault) {
 
 }  // namespace
 
-std::expected<ParsedSubmission, Refusal> parse_submission(Kind kind, std::string_view content_type,
-                                                          std::string_view body,
-                                                          Existing existing) {
+std::expected<PythonValue, Refusal> read_object(std::string_view content_type,
+                                                std::string_view body) {
   PythonValue value;
   if (!body.empty() && is_json(content_type)) {
     auto parsed = parse_python_json(body);
@@ -636,7 +636,15 @@ std::expected<ParsedSubmission, Refusal> parse_submission(Kind kind, std::string
     return std::unexpected(
         body_fault("model_attributes_type",
                    "Input should be a valid dictionary or object to extract fields from", value));
-  return Form(value).read(kind, existing);
+  return value;
+}
+
+std::expected<ParsedSubmission, Refusal> parse_submission(Kind kind, std::string_view content_type,
+                                                          std::string_view body,
+                                                          Existing existing) {
+  const auto value = read_object(content_type, body);
+  if (!value) return std::unexpected(value.error());
+  return Form(*value).read(kind, existing);
 }
 
 }  // namespace betedge::wire

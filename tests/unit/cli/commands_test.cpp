@@ -4,8 +4,9 @@
 
 #include <sstream>
 
+#include "support/scripted_http.hpp"
 #include "support/virtual_runtime.hpp"
-#include "unit/sdk/scripted_http.hpp"
+#include "unit/sdk/job_answers.hpp"
 
 // The commands against a scripted server, in virtual time: what they ask, print and return.
 namespace betedge::cli {

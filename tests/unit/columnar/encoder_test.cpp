@@ -122,6 +122,23 @@ TEST(ObjectEncoder, SaysNoRowsWhereNoAnswerCame) {
   EXPECT_EQ(encoder->rows(), 0);
 }
 
+TEST(ObjectEncoder, TellsTheDaysThatHaveRows) {
+  const auto encoder = *ObjectEncoder::open(spec_for(request_for(Kind::stock, Schema::ohlc)));
+  const auto call = call_for(Kind::stock, Schema::ohlc);
+  // More rows than a batch, and the days in no order.
+  for (const std::string_view date : {"2024-01-05", "2024-01-02", "2024-01-05"}) {
+    ASSERT_TRUE(encoder->begin_answer(call, WireFormat::v3_csv));
+    std::string text = "timestamp,open,high,low,close,volume,count,vwap\n";
+    for (int i = 0; i < 40'000; ++i) text += fmt::format("{}T09:30:00,1,1,1,1,1,1,1\n", date);
+    ASSERT_TRUE(encoder->feed(as_bytes(text)));
+    ASSERT_TRUE(encoder->end_answer());
+  }
+  const auto summary = encoder->finish();
+  ASSERT_TRUE(summary.has_value());
+  EXPECT_EQ(summary->rows, 120'000);
+  EXPECT_THAT(summary->days, ElementsAre(*from_yyyymmdd(20240102), *from_yyyymmdd(20240105)));
+}
+
 TEST(ObjectEncoder, AnswersOfSeveralDaysFollowEachOther) {
   const auto encoder = *ObjectEncoder::open(spec_for(request_for(Kind::option, Schema::eod)));
   std::mt19937_64 random(1);

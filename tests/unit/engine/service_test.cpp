@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 
+#include "betedge/core/calendar.hpp"
 #include "betedge/engine/data_processing_service.hpp"
 #include "betedge/jobs/sqlite_store.hpp"
 #include "betedge/ports/async.hpp"
@@ -442,6 +443,25 @@ TEST_F(DataProcessingServiceTest, SessionsMissingInsideAMonthAreNamedInTheItem) 
   EXPECT_EQ(metrics_.value(Metric::sessions_missing, {"option_eod"}), 2);
   EXPECT_EQ(metrics_.value(Metric::items, {"option_eod", "succeeded", "incomplete"}), 1);
   EXPECT_EQ(metrics_.value(Metric::items, {"option_eod", "succeeded", "none"}), 0);
+}
+
+TEST_F(DataProcessingServiceTest, SessionsMissingInsideAYearsOneAnswerAreNamedInTheItem) {
+  HistoricalRequest request{.kind = Kind::stock,
+                            .root = *Symbol::parse("AAA"),
+                            .dates = {day(2024, 3, 4), day(2024, 3, 4)},
+                            .schema = Schema::eod};
+  auto csv = eod_csv("2024-01-02");
+  for (const auto one : core::sessions({day(2024, 1, 3), day(2024, 12, 31)})) {
+    if (one == day(2024, 5, 1) || one == day(2024, 12, 31)) continue;
+    const auto of_day = eod_csv(to_iso_text(one));
+    csv += of_day.substr(of_day.find('\n') + 1);
+  }
+  source_.answers[{Kind::stock, day(2024, 1, 2)}] = {{{}, false, csv}};
+  const auto info = run_to_end(submit(request)->job_id);
+  ASSERT_EQ(info.items.succeeded, 1U);
+  EXPECT_EQ(info.rows, 250U);
+  EXPECT_EQ(source_.calls.size(), 1U);
+  EXPECT_EQ(items(info.job_id)[0].note, "no data on 2 of 252 sessions: 20240501 20241231");
 }
 
 TEST_F(DataProcessingServiceTest, ARequestOfDaysThatHaveNotEndedIsRejectedAndSaysSo) {

@@ -2,8 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include "support/scripted_http.hpp"
 #include "support/virtual_runtime.hpp"
-#include "unit/sdk/scripted_http.hpp"
+#include "unit/sdk/job_answers.hpp"
 
 namespace betedge::sdk {
 namespace {

@@ -9,7 +9,7 @@
 #include "betedge/net/asio_runtime.hpp"
 #include "betedge/net/http_server.hpp"
 #include "betedge/ports/async.hpp"
-#include "unit/sdk/scripted_http.hpp"
+#include "unit/sdk/job_answers.hpp"
 
 // The blocking client against a real server on loopback; what it makes of answers is
 // async_client_test's.

@@ -168,13 +168,14 @@ TEST(FaultTest, ArgumentsAndScopesAreRead) {
   EXPECT_EQ(fault.until, 2s);
   EXPECT_EQ(parse_fault("429=7")->argument, 7U);
   EXPECT_TRUE(parse_fault("doubled=apart")->apart);
+  EXPECT_EQ(parse_fault("gap=20240105")->argument, 20240105U);
 }
 
 TEST(FaultTest, WhatIsNotUnderstoodIsRefused) {
   for (const auto* const text :
        {"", "200", "reset=0", "reset=x", "drop=1", "571=2", "doubled=twice", "drop@", "drop@symbol",
         "drop@planet=mars", "drop@first=0", "drop@chance=2", "drop@api=v1", "drop@date=20240230",
-        "drop@for=soon"}) {
+        "drop@for=soon", "gap=20240230", "gap=x"}) {
     if (std::string_view(text) == "drop@") {
       EXPECT_TRUE(parse_fault(text));  // an empty scope is all
       continue;

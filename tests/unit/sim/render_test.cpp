@@ -207,6 +207,30 @@ TEST(RenderTest, DoubledEodDiffersInCreatedAlone) {
   }
 }
 
+TEST(RenderTest, LeavesDaysAway) {
+  const Market market({});
+  const auto query =
+      query_of(Kind::stock, Schema::eod, "IBM", *from_yyyymmdd(20240311), *from_yyyymmdd(20240322));
+  const auto days = [&](Form form, const RenderOptions& options) {
+    std::vector<std::uint32_t> found;
+    for (const auto& [contract, tick] : parse(form, body(market, query, form, options), query))
+      found.push_back(tick.date);
+    return found;
+  };
+  for (const auto form : {Form::v3_csv, Form::v2_csv}) {
+    const auto all = days(form, {});
+    ASSERT_EQ(all.size(), 10U);
+    auto mondays_off = all;
+    std::erase_if(mondays_off, [](auto date) { return date == 20240311 || date == 20240318; });
+    EXPECT_EQ(days(form, {.no_mondays = true}), mondays_off);
+    auto two_off = all;
+    std::erase_if(two_off, [](auto date) { return date == 20240312 || date == 20240322; });
+    EXPECT_EQ(days(form, {.missing_days = {20240312, 20240322}}), two_off);
+  }
+  EXPECT_NE(RenderOptions{.missing_days = {20240312}}.key(), RenderOptions{}.key());
+  EXPECT_NE(RenderOptions{.no_mondays = true}.key(), RenderOptions{}.key());
+}
+
 TEST(RenderTest, TwinsAndZeroBars) {
   const Market market({});
   const auto query = query_of(Kind::stock, Schema::ohlc, "IBM", kDay, kDay);

@@ -536,6 +536,19 @@ Task<void> bad_rows(World& world) {
   const auto zeros = parse_csv((co_await world.v3(eod3("XZEROS"))).body, true);
   EXPECT_EQ(zeros.size(), 20U);
   for (const auto& [contract, tick] : zeros) EXPECT_EQ(tick.close, 0);
+  const auto history = [](std::string_view symbol) {
+    return fmt::format("/stock/history/eod?symbol={}&start_date=20210308&end_date=20210319",
+                       symbol);
+  };
+  EXPECT_EQ(parse_csv((co_await world.v3(history("IBM"))).body, false).size(), 10U);
+  const auto gap = parse_csv((co_await world.v3(history("XGAP"))).body, false);
+  EXPECT_EQ(gap.size(), 8U);
+  for (const auto& [contract, tick] : gap)
+    EXPECT_TRUE(tick.date != 20210308 && tick.date != 20210315);
+  // A call whose rows are all left away has no data: 8 March was a Monday.
+  const auto none =
+      co_await world.v3("/stock/history/eod?symbol=XGAP&start_date=20210308&end_date=20210308");
+  EXPECT_EQ(none.status, 472);
 }
 TEST(SimulatorTest, SpoilsTheRows) {
   play(small(), bad_rows);

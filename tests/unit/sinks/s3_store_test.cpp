@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
-#include <unistd.h>
 
-#include <deque>
 #include <filesystem>
 #include <optional>
 
+#include "support/scripted_http.hpp"
 #include "support/virtual_runtime.hpp"
 
 // What the store makes of every kind of answer. That its requests are right is verified against a
@@ -15,68 +14,14 @@
 namespace betedge::sinks {
 namespace {
 
+using betedge::testing::Scripted;
+using betedge::testing::ScriptedHttp;
 using betedge::testing::VirtualRuntime;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-
-struct Scripted {
-  int status = 200;
-  std::string body;
-  net::Headers headers;
-  std::optional<Error> error;  // instead of an answer
-};
-
-class ScriptedResponse final : public net::HttpResponse {
- public:
-  explicit ScriptedResponse(Scripted answer) : answer_(std::move(answer)) {}
-  int status() const override { return answer_.status; }
-  std::optional<std::string> header(std::string_view name) const override {
-    for (const auto& [candidate, value] : answer_.headers) {
-      if (candidate == name) return value;
-    }
-    return std::nullopt;
-  }
-  Task<Result<Bytes>> next() override {
-    const auto bytes = as_bytes(answer_.body);
-    Bytes piece(bytes.begin(), bytes.end());
-    answer_.body.clear();
-    co_return piece;
-  }
-
- private:
-  Scripted answer_;
-};
-
-// Answers from a list, the last one again and again, and keeps what it was asked.
-class ScriptedClient final : public net::HttpClient {
- public:
-  Task<Result<std::unique_ptr<net::HttpResponse>>> send(net::HttpRequest request,
-                                                        std::stop_token stop) override {
-    if (stop.stop_requested()) co_return fail(ErrorCode::cancelled, "stopped");
-    std::string body = request.body;
-    if (request.upload_fd >= 0) {
-      body.resize(request.upload_bytes);
-      const auto got = ::pread(request.upload_fd, body.data(), body.size(), 0);
-      EXPECT_EQ(got, static_cast<ssize_t>(body.size()));
-    }
-    asked.push_back(fmt::format("{} {}", request.method, request.url));
-    bodies.push_back(std::move(body));
-    requests.push_back(std::move(request));
-    auto answer = answers.front();
-    if (answers.size() > 1) answers.pop_front();
-    if (answer.error) co_return std::unexpected(*answer.error);
-    std::unique_ptr<net::HttpResponse> response =
-        std::make_unique<ScriptedResponse>(std::move(answer));
-    co_return response;
-  }
-
-  std::deque<Scripted> answers{Scripted{}};
-  std::vector<std::string> asked, bodies;
-  std::vector<net::HttpRequest> requests;
-};
 
 std::string error_body(std::string_view code) {
   return fmt::format("<?xml version=\"1.0\"?><Error><Code>{}</Code></Error>", code);
@@ -143,7 +88,7 @@ class S3StoreTest : public ::testing::Test {
   }
 
   VirtualRuntime runtime_{1};
-  ScriptedClient client_;
+  ScriptedHttp client_;
   S3Settings settings_;
   std::stop_source stop_;
 };

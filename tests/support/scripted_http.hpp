@@ -1,7 +1,9 @@
 #pragma once
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <optional>
@@ -21,12 +23,20 @@ struct Scripted {
 };
 
 // A server that answers from a list, the last answer again and again, and keeps what it was asked.
+// An upload's file is read as its request comes.
 class ScriptedHttp final : public net::HttpClient {
  public:
   Task<Result<std::unique_ptr<net::HttpResponse>>> send(net::HttpRequest request,
                                                         std::stop_token stop) override {
     if (stop.stop_requested()) co_return fail(ErrorCode::cancelled, "stopped");
+    std::string body = request.body;
+    if (request.upload_fd >= 0) {
+      body.resize(request.upload_bytes);
+      const auto got = ::pread(request.upload_fd, body.data(), body.size(), 0);
+      body.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    }
     asked.push_back(fmt::format("{} {}", request.method, request.url));
+    bodies.push_back(std::move(body));
     requests.push_back(std::move(request));
     auto answer = answers.front();
     if (answers.size() > 1) answers.pop_front();
@@ -38,6 +48,7 @@ class ScriptedHttp final : public net::HttpClient {
 
   std::deque<Scripted> answers{Scripted{}};
   std::vector<std::string> asked;  // "GET http://127.0.0.1:8000/jobs"
+  std::vector<std::string> bodies;
   std::vector<net::HttpRequest> requests;
   std::function<void(std::size_t number)> on_ask;
 
@@ -63,38 +74,5 @@ class ScriptedHttp final : public net::HttpClient {
     Scripted answer_;
   };
 };
-
-inline const Error kNobodyListens{
-    ErrorCode::upstream_unavailable, "nobody listens on 127.0.0.1:8000 (connection refused)", {}};
-
-inline constexpr std::string_view kJobId = "01912345-6789-7abc-8def-0123456789ab";
-
-// What of a job a test wants to be different; the rest of its JSON is a plain one's.
-struct JobSketch {
-  std::string status = "running";
-  std::string state = "running";
-  int succeeded = 0, skipped = 0, no_data = 0, failed = 0, running = 0, pending = 0;
-  std::uint64_t rows = 0, bytes = 0;
-  std::string error_message = "null";  // JSON
-  std::string more{};                  // further members, each with a comma before it
-  std::string created_at = "2025-06-02T13:00:00+00:00";
-};
-
-inline std::string job_json(const JobSketch& job) {
-  const int completed = job.succeeded + job.skipped + job.no_data + job.failed;
-  const int total = completed + job.running + job.pending;
-  const double percentage = total == 0 ? 100.0 : 100.0 * completed / total;
-  return fmt::format(
-      R"({{"job_id":"{}","status":"{}","progress":{{"completed":{},"total":{},"percentage":{}}},)"
-      R"("created_at":"{}","updated_at":"2025-06-02T13:00:10+00:00","error_message":{},)"
-      R"("state":"{}","items":{{"pending":{},"running":{},"succeeded":{},"skipped":{},)"
-      R"("no_data":{},"failed":{},"cancelled":0}},"rows":{},"bytes":{},)"
-      R"("request":{{"kind":"option","root":"AAPL","start_date":"20240101","end_date":"20240131",)"
-      R"("schema":"quote","interval":900000,"return_format":"parquet","start_time":null,)"
-      R"("end_time":null,"force_refresh":false}}{}}})",
-      kJobId, job.status, completed, total, percentage, job.created_at, job.error_message,
-      job.state, job.pending, job.running, job.succeeded, job.skipped, job.no_data, job.failed,
-      job.rows, job.bytes, job.more);
-}
 
 }  // namespace betedge::testing

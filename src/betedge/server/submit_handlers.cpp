@@ -1,0 +1,253 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "betedge/server/answers.hpp"
+#include "betedge/server/handlers.hpp"
+#include "betedge/wire/dry_run.hpp"
+#include "betedge/wire/faults.hpp"
+#include "betedge/wire/job.hpp"
+#include "betedge/wire/python_json.hpp"
+#include "betedge/wire/refusal.hpp"
+#include "betedge/wire/request.hpp"
+
+namespace betedge::server {
+
+using net::ServerResponse;
+
+namespace {
+
+constexpr std::string_view kSubmitFailed = "Failed to submit request";
+constexpr std::size_t kLongestKey = 255;
+
+// The original's sentence for a request that it had processed and failed at.
+std::string_view process_failed(Kind kind) {
+  switch (kind) {
+    case Kind::option: return "Failed to process historical option request";
+    case Kind::stock: return "Failed to process historical stock request";
+    case Kind::earnings: return "Failed to process earnings request";
+  }
+  std::unreachable();
+}
+
+// `?dry_run=`: true or false as a query's boolean; nullopt when it is neither.
+std::optional<bool> flag_of(std::optional<std::string_view> text) {
+  if (!text) return false;
+  for (const std::string_view yes : {"true", "1", "yes", ""})
+    if (net::equal_ignoring_case(*text, yes)) return true;
+  for (const std::string_view no : {"false", "0", "no"})
+    if (net::equal_ignoring_case(*text, no)) return false;
+  return std::nullopt;
+}
+
+// Idempotency-Key: a quoted string of RFC 8941, or bare. nullopt: it is none.
+std::optional<std::string> key_of(std::string_view header) {
+  while (header.starts_with(' ')) header.remove_prefix(1);
+  while (header.ends_with(' ')) header.remove_suffix(1);
+  std::string key(header);
+  if (header.size() >= 2 && header.starts_with('"') && header.ends_with('"')) {
+    key.clear();
+    for (std::size_t i = 1; i + 1 < header.size(); ++i) {
+      if (header[i] == '\\' && i + 2 < header.size()) ++i;
+      key += header[i];
+    }
+  }
+  const bool is_printable = std::ranges::all_of(key, [](char c) { return c >= 0x20 && c < 0x7f; });
+  if (key.empty() || key.size() > kLongestKey || !is_printable) return std::nullopt;
+  return key;
+}
+
+wire::DryRunView view_of(const engine::DryRun& run) {
+  wire::DryRunView view{.items = {},
+                        .not_yet_available = run.not_yet_available,
+                        .calls = run.calls,
+                        .bytes = run.bytes,
+                        .seconds = run.seconds,
+                        .like_objects = run.like_objects};
+  for (const auto& item : run.items)
+    view.items.push_back({item.key.text(), item.covers, item.calls, item.is_there});
+  return view;
+}
+
+// While it lives the key is taken.
+class KeyInFlight {
+ public:
+  using Keys = std::set<std::pair<std::string, std::string>>;
+  KeyInFlight(Keys& keys, Keys::iterator place) : keys_(keys), place_(place) {}
+  ~KeyInFlight() { keys_.erase(place_); }
+  KeyInFlight(const KeyInFlight&) = delete;
+  KeyInFlight& operator=(const KeyInFlight&) = delete;
+
+ private:
+  Keys& keys_;
+  Keys::iterator place_;
+};
+
+}  // namespace
+
+SubmitDecision Handlers::decide_mode(const Call& call, Kind kind) const {
+  std::vector<std::string_view> prefer;
+  for (const auto& [name, value] : call.request.headers)
+    if (net::equal_ignoring_case(name, "Prefer")) prefer.push_back(value);
+  return decide(rollout, {.endpoint = to_text(kind),
+                          .client = call.caller.client,
+                          .address = call.caller.address,
+                          .preferences = parse_prefer(prefer)});
+}
+
+// What an answer says about how it came to be answered so.
+void Handlers::tell_mode(const SubmitDecision& decision, const Call& call, ServerResponse& answer) {
+  if (!decision.preference_applied.empty())
+    answer.headers.emplace_back("Preference-Applied", decision.preference_applied);
+  if (!decision.is_sync_refused) return;
+  const auto since = std::chrono::floor<std::chrono::seconds>(rollout_since).time_since_epoch();
+  answer.headers.emplace_back("Deprecation", fmt::format("@{}", since.count()));  // RFC 9745
+  log_.event(Level::warning, "sync_refused",
+             {{"job", call.job},
+              {"path", call.request.path},
+              {"client", call.caller.client},
+              {"peer", call.request.peer}});
+}
+
+ServerResponse Handlers::submit_refused(Call& call,
+                                        engine::DataProcessingService::SubmitFailure failure) {
+  call.job.clear();  // there is none
+  if (const auto* rejection = std::get_if<engine::Rejection>(&failure)) {
+    auto refusal = wire::refuse_field(rejection->field, rejection->message, call.request.body);
+    return json_answer(refusal.status, std::move(refusal.body));
+  }
+  if (const auto* full = std::get_if<engine::QueueFull>(&failure)) {
+    auto answer = detail_answer(429, fmt::format("{}: {}", kSubmitFailed, full->message));
+    answer.headers.emplace_back("Retry-After", retry_after_text(full->retry_after));
+    return answer;
+  }
+  return failed("submit_failed", kSubmitFailed, call, std::get<Error>(failure));
+}
+
+Task<ServerResponse> Handlers::submit(Call& call, Kind kind) {
+  call.mode = "async";
+  if (const auto closed = closed_for(true))
+    co_return failed("submit_failed", kSubmitFailed, call, *closed);
+  const auto is_dry = flag_of(last_of(call.request, "dry_run"));
+  if (!is_dry) {
+    wire::Faults faults;
+    faults.add("bool_parsing", {"query", "dry_run"},
+               "Input should be a valid boolean, unable to interpret input",
+               wire::quoted(*last_of(call.request, "dry_run")));
+    auto refusal = faults.refusal();
+    co_return json_answer(refusal.status, std::move(refusal.body));
+  }
+  auto parsed = wire::parse_submission(kind, call.request.header("content-type").value_or(""),
+                                       call.request.body, options_.existing);
+  if (!parsed) co_return json_answer(parsed.error().status, std::move(parsed.error().body));
+  if (*is_dry) co_return co_await dry_run(call, std::move(parsed->submission));
+
+  std::optional<IdempotencyKey> idempotency;
+  std::optional<KeyInFlight> in_flight;
+  if (const auto header = call.request.header("Idempotency-Key")) {
+    auto key = key_of(*header);
+    if (!key)
+      co_return detail_answer(
+          400, fmt::format("Idempotency-Key must be 1 to {} printable characters", kLongestKey));
+    const auto [place, is_free] = keys_in_flight_.emplace(call.caller.client, *key);
+    if (!is_free) {
+      auto answer = detail_answer(
+          409, "A request with this Idempotency-Key is being stored; ask again in a moment");
+      answer.headers.emplace_back("Retry-After", "1");
+      co_return answer;
+    }
+    in_flight.emplace(keys_in_flight_, place);
+    idempotency =
+        IdempotencyKey{.principal = call.caller.client, .key = *std::move(key), .fingerprint = {}};
+  }
+
+  const auto decision = decide_mode(call, kind);
+  const auto id =
+      JobId::make(runtime_.wall_now(), {runtime_.random_bits(), runtime_.random_bits()});
+  call.job = id.text();
+  auto outcome = co_await service_.process_request(
+      std::move(parsed->submission), id, std::move(parsed->warnings), std::move(idempotency));
+  in_flight.reset();
+  if (!outcome) co_return submit_refused(call, std::move(outcome).error());
+
+  auto& job = outcome->job;
+  call.job = job.job_id.text();
+  ServerResponse answer;
+  switch (outcome->how) {
+    case CreatedJob::How::key_used_otherwise: {
+      call.job.clear();
+      wire::Faults faults;
+      faults.value_error({"header", "Idempotency-Key"},
+                         "this key was sent with another request before; use a new key for a new "
+                         "request",
+                         wire::quoted(*call.request.header("Idempotency-Key")));
+      auto refusal = faults.refusal();
+      co_return json_answer(refusal.status, std::move(refusal.body));
+    }
+    case CreatedJob::How::made: break;
+    case CreatedJob::How::joined: answer.headers.emplace_back("Betedge-Joined", "true"); break;
+    case CreatedJob::How::replayed:
+      answer.headers.emplace_back("Idempotency-Replayed", "true");
+      break;
+  }
+  auto headers = std::move(answer.headers);
+  if (decision.mode == SubmitMode::sync) {
+    call.mode = "sync";
+    answer = co_await hold(call, kind, std::move(job), decision);
+  } else {
+    answer = json_answer(202, wire::accepted_json(job.job_id));
+    answer.headers.emplace_back("Location", "/jobs/" + call.job);
+    answer.headers.emplace_back("Retry-After", "1");
+  }
+  std::ranges::move(headers, std::back_inserter(answer.headers));
+  tell_mode(decision, call, answer);
+  co_return answer;
+}
+
+// Until the job ends, or as long as the caller wants to be held; the job goes on whatever becomes
+// of the caller.
+Task<ServerResponse> Handlers::hold(Call& call, Kind kind, JobInfo job, SubmitDecision decision) {
+  const auto location = "/jobs/" + call.job;
+  std::optional<SteadyTime> until;
+  if (decision.longest_hold) until = runtime_.steady_now() + *decision.longest_hold;
+  while (!has_ended(job.status)) {
+    const auto woken = co_await service_.wait_for_change(job.job_id, call.request.gone, until);
+    if (state == State::draining) {
+      auto answer = detail_answer(
+          503, fmt::format("{}: the server is stopping; the job goes on at its next start",
+                           process_failed(kind)));
+      answer.headers.emplace_back("Location", location);
+      answer.headers.emplace_back("Retry-After", "5");
+      co_return answer;
+    }
+    if (woken == Woken::stopped || woken == Woken::timed_out) {
+      auto answer = json_answer(202, wire::accepted_json(job.job_id));
+      answer.headers.emplace_back("Location", location);
+      answer.headers.emplace_back("Retry-After", "1");
+      co_return answer;
+    }
+    auto found = co_await service_.get_job_status(job.job_id);
+    if (!found) co_return failed("submit_failed", process_failed(kind), call, found.error());
+    if (!*found) {
+      co_return detail_answer(500, fmt::format("{}: its job was deleted", process_failed(kind)));
+    }
+    job = **std::move(found);
+  }
+  auto answer =
+      job.error_message
+          ? detail_answer(500, fmt::format("{}: {}", process_failed(kind), *job.error_message))
+          : json_answer(202, wire::success_json(job.job_id));
+  answer.headers.emplace_back("Location", location);
+  co_return answer;
+}
+
+Task<ServerResponse> Handlers::dry_run(Call& call, Submission submission) {
+  const auto request_json = wire::to_json(submission);
+  auto run = co_await service_.dry_run(std::move(submission));
+  if (!run) co_return submit_refused(call, std::move(run).error());
+  co_return json_answer(200, wire::dry_run_json(request_json, view_of(*run)));
+}
+
+}  // namespace betedge::server
