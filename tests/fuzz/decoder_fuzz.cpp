@@ -70,7 +70,7 @@ class Digester final : public RowSink {
           std::string texts;
           for (std::size_t row = 0; row < count; ++row)
             ValueDigest::append_text(texts, rows_.words(i).at(rows_.codes(i)[row]));
-          digest_.add_texts(i, texts);
+          digest_.add_canonical(i, texts);
           break;
         }
       }

@@ -94,6 +94,7 @@ class MeteredSource final : public Source {
   std::optional<std::string> refusal(const Call& call) const override {
     return source_.refusal(call);
   }
+  std::string version() const override { return source_.version(); }
 
   Task<Result<void>> probe(std::stop_token stop) override {
     Measured measured(runtime_, metrics_, upstream_, "probe");

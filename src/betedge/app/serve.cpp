@@ -29,6 +29,7 @@
 #include "betedge/server/guard.hpp"
 #include "betedge/sinks/local_store.hpp"
 #include "betedge/sinks/s3_store.hpp"
+#include "betedge/sources/nasdaq.hpp"
 #include "betedge/sources/thetadata.hpp"
 
 namespace betedge::app {
@@ -40,8 +41,8 @@ constexpr std::chrono::milliseconds kFetchGrace{8'500};
 // A little later, so that the fetches whose requests it ends have been told to stop.
 constexpr std::chrono::milliseconds kLakeGrace{8'600};
 
-// The upstream, as the metrics name it.
-constexpr auto kTheta = "thetadata";
+// NASDAQ's calendar is no bulk service: one day after the other.
+constexpr std::size_t kNasdaqConcurrency = 1;
 
 sources::ThetaOptions theta_options(const Settings& settings) {
   sources::ThetaOptions options;
@@ -99,9 +100,9 @@ struct Parts {
   std::unique_ptr<JobStore> jobs;
 };
 
-void say_slots_at_scrapes(Metrics& metrics, net::Limiter& limiter) {
+void say_slots_at_scrapes(Metrics& metrics, std::string_view upstream, net::Limiter& limiter) {
   const auto say = [&](std::string_view state, std::size_t (net::Limiter::*count)() const) {
-    metrics.when_scraped(Metric::upstream_slots, {kTheta, state},
+    metrics.when_scraped(Metric::upstream_slots, {upstream, state},
                          [&limiter, count] { return static_cast<double>((limiter.*count)()); });
   };
   say("limit", &net::Limiter::limit);
@@ -175,14 +176,22 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Command command,
     parts.lake = make_metered_lake(*std::move(lake), runtime, *parts.metrics, "s3");
   }
   net::Limiter limiter(runtime, settings.theta_concurrency);
-  say_slots_at_scrapes(*parts.metrics, limiter);
+  const std::string theta(upstream_of(Kind::option)), nasdaq(upstream_of(Kind::earnings));
+  say_slots_at_scrapes(*parts.metrics, theta, limiter);
   const auto terminal =
       sources::make_thetadata_source(*parts.client, limiter, theta_options(settings));
-  const auto source = make_metered_source(*terminal, runtime, *parts.metrics, kTheta);
+  const auto terminal_source = make_metered_source(*terminal, runtime, *parts.metrics, theta);
+  net::Limiter nasdaq_limiter(runtime, kNasdaqConcurrency);
+  say_slots_at_scrapes(*parts.metrics, nasdaq, nasdaq_limiter);
+  const auto calendar =
+      sources::make_nasdaq_source(runtime, *parts.client, nasdaq_limiter,
+                                  {.base_url = settings.nasdaq_base_url, .pace = {}});
+  const auto calendar_source = make_metered_source(*calendar, runtime, *parts.metrics, nasdaq);
   engine::DataProcessingService service({.runtime = runtime,
                                          .jobs = *parts.jobs,
                                          .lake = *parts.lake,
-                                         .upstreams = {{kTheta, *source, limiter}},
+                                         .upstreams = {{theta, *terminal_source, limiter},
+                                                       {nasdaq, *calendar_source, nasdaq_limiter}},
                                          .log = log,
                                          .metrics = *parts.metrics},
                                         engine_options(settings));

@@ -149,6 +149,14 @@ bool read_theta_url(Settings& settings, std::string_view text) {
   return true;
 }
 
+bool read_nasdaq_url(Settings& settings, std::string_view text) {
+  if (!text.starts_with("http://") && !text.starts_with("https://")) return false;
+  while (text.ends_with('/')) text.remove_suffix(1);
+  if (text == "http:" || text == "https:" || text.contains(' ')) return false;
+  settings.nasdaq_base_url = text;
+  return true;
+}
+
 template <class Choice>
 struct Named {
   std::string_view name;
@@ -353,6 +361,12 @@ std::vector<Setting> make_table() {
        .read = [](Settings& s,
                   std::string_view t) { return read_choice(s.theta_v2_format, kV2Formats, t); },
        .show = [](const Settings& s) { return show_choice(s.theta_v2_format, kV2Formats); }});
+  add({.name = "nasdaq.base_url",
+       .short_names = {"NASDAQ_BASE_URL"},
+       .help = "where NASDAQ's earnings calendar is",
+       .rule = "an http:// or https:// address, for example https://api.nasdaq.com",
+       .read = read_nasdaq_url,
+       .show = [](const Settings& s) { return s.nasdaq_base_url; }});
   add({.name = "memory.budget",
        .short_names = {},
        .help = "memory for data on its way, downloaded, decoded and being written",

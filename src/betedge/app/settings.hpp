@@ -36,6 +36,7 @@ struct Settings {
   std::string s3_region = "us-east-1";
 
   std::string theta_base_url;  // without /v2 or /v3; empty: the vendor's own ports on this machine
+  std::string nasdaq_base_url = "https://api.nasdaq.com";
   std::size_t theta_concurrency = 4;
   std::chrono::milliseconds theta_timeout{120'000};  // without a byte
   std::chrono::milliseconds theta_retry_delay{500};  // before the second attempt; then it grows

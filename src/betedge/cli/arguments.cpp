@@ -21,6 +21,7 @@ constexpr std::string_view kHelp =
                                            option quotes of a year, and watch them come
   betedge stock AAPL 2023-01-01 2023-12-31 --schema eod
                                            daily stock bars; prints the job's id at once
+  betedge earnings 2024-01 2024-03 --wait  NASDAQ's earnings calendar, whole months
   betedge wait ID                          follow a job to its end
   betedge jobs                             what runs and what has run
   betedge job ID                           one job in full; --items: each of its files
@@ -39,6 +40,12 @@ constexpr std::string_view kSubmitExamples = R"(Examples:
   betedge {0} AAPL 2024-01-01 2024-12-31 --interval 15m    a year; runs in the background
   betedge {0} AAPL 2024-01-01 2024-12-31 --schema eod      daily rows
   betedge {0} SPY 2024-03-01 2024-03-28 --start-time 09:30 --end-time 10:30 --interval 1m
+The same command again downloads only what is missing; --force downloads all of it again.)";
+
+constexpr std::string_view kEarningsExamples = R"(Examples:
+  betedge earnings 2024-01 --wait        a month, and wait for it
+  betedge earnings 2020-01 2024-12       five years; runs in the background
+One file a month, of all companies. A month is asked for day by day and takes some twenty seconds.
 The same command again downloads only what is missing; --force downloads all of it again.)";
 
 constexpr std::string_view kWaitExamples = R"(Examples:
@@ -76,6 +83,12 @@ struct Parser {
     app.require_subcommand(1, 1);
     add_submit("option", "Download option chains: quotes, bars or daily rows", "15m");
     add_submit("stock", "Download a stock's quotes, bars or daily rows", "1m");
+
+    auto* const earnings =
+        add("earnings", "Download the earnings calendar of all companies", kEarningsExamples);
+    earnings->add_option("START", typed.start, "The first month: 2024-01 or 202401")->required();
+    earnings->add_option("END", typed.end, "The last month; left out: one month only");
+    add_how_to_submit(earnings);
 
     auto* const waiting = add("wait", "Follow a job until it has ended", kWaitExamples);
     waiting->add_option("ID", wait.id, "The job's id")->required();
@@ -137,6 +150,10 @@ struct Parser {
         ->type_name("TIME");
     command->add_option("--format", typed.format, "parquet or ipc (Arrow) [parquet]")
         ->type_name("FORMAT");
+    add_how_to_submit(command);
+  }
+
+  void add_how_to_submit(CLI::App* command) {
     command->add_flag("--force", typed.force, "Download again what is there already");
     command->add_flag("--wait", submit.wait, "Follow the job until it has ended");
     add_timeout(command);
@@ -149,8 +166,8 @@ struct Parser {
       BETEDGE_TRY(const auto time, read_duration(typed.timeout));
       return time;
     };
-    if (name == "option" || name == "stock") {
-      BETEDGE_TRY_VOID(finish_submit(name));
+    if (name == "option" || name == "stock" || name == "earnings") {
+      BETEDGE_TRY_VOID(name == "earnings" ? finish_earnings() : finish_submit(name));
       BETEDGE_TRY(submit.timeout, timeout());
       if (submit.timeout && !submit.wait) {
         return std::unexpected("--timeout is for waiting: add --wait");
@@ -205,6 +222,19 @@ struct Parser {
     return {};
   }
 
+  Typed<void> finish_earnings() {
+    auto& form = submit.form;
+    submit.kind = Kind::earnings;
+    BETEDGE_TRY(form.start_date, read_month(typed.start));
+    BETEDGE_TRY(form.end_date, read_month(typed.end.empty() ? typed.start : typed.end));
+    if (form.end_date < form.start_date) {
+      return std::unexpected(
+          fmt::format("the last month ({}) is before the first ({})", typed.end, typed.start));
+    }
+    if (typed.force) form.force_refresh = true;
+    return {};
+  }
+
   static std::unexpected<std::string> unknown(std::string_view text, std::string_view what,
                                               std::initializer_list<std::string_view> known) {
     return std::unexpected(
@@ -236,12 +266,13 @@ std::expected<Invocation, Told> parse_arguments(const std::vector<std::string>& 
   if (arguments.front() == "--version") arguments.front() = "version";
 
   const auto name = arguments.front();
-  const auto known = {std::string_view{"option"}, std::string_view{"stock"},
-                      std::string_view{"wait"},   std::string_view{"jobs"},
-                      std::string_view{"job"},    std::string_view{"version"}};
+  const auto known = {std::string_view{"option"},   std::string_view{"stock"},
+                      std::string_view{"earnings"}, std::string_view{"wait"},
+                      std::string_view{"jobs"},     std::string_view{"job"},
+                      std::string_view{"version"}};
   if (std::ranges::find(known, name) == known.end()) {
-    const auto meant = nearest(name, {"serve", "sim", "option", "stock", "wait", "jobs", "job",
-                                      "config", "token", "version", "help"});
+    const auto meant = nearest(name, {"serve", "sim", "option", "stock", "earnings", "wait", "jobs",
+                                      "job", "config", "token", "version", "help"});
     const auto hint = meant.empty() ? std::string{} : fmt::format("; did you mean '{}'?", meant);
     return std::unexpected(
         usage_error("", fmt::format("there is no command '{}'{}", harmless(name), hint)));

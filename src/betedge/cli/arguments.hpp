@@ -14,7 +14,7 @@
 
 namespace betedge::cli {
 
-// `betedge option`, `betedge stock`
+// `betedge option`, `betedge stock`, `betedge earnings`
 struct SubmitCommand {
   Kind kind = Kind::option;
   wire::SubmitForm form;

@@ -66,6 +66,14 @@ Typed<std::string> read_date(std::string_view text) {
   return digits;
 }
 
+Typed<std::string> read_month(std::string_view text) {
+  std::string digits(text);
+  if (text.size() == 7 && text[4] == '-') digits.erase(4, 1);
+  if (digits.size() != 6 || !parse_yyyymmdd(digits + "01"))
+    return not_a(text, "a month", "2024-01 or 202401");
+  return digits;
+}
+
 Typed<milliseconds> read_interval(std::string_view text) {
   const auto interval = with_unit(text, 1);
   if (!interval) return not_a(text, "an interval", "1m, 15m, 1h, 90s or milliseconds");
@@ -175,6 +183,11 @@ std::string request_text(const std::string& request_json) {
   const auto request = wire::request_from_json(request_json);
   if (!request) return {};
   const auto& [first, last] = request->dates;
+  if (request->kind == Kind::earnings) {
+    const auto month = [](Date day) { return to_iso_text(day).substr(0, 7); };
+    const auto until = month(first) == month(last) ? std::string() : " to " + month(last);
+    return fmt::format("earnings, {}{}", month(first), until);
+  }
   auto text = fmt::format("{} {} {}", request->root.text(), to_text(request->kind),
                           to_text(request->schema));
   if (request->interval.count() > 0) text += " " + interval_label(request->interval);

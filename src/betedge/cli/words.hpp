@@ -20,6 +20,8 @@ using Typed = std::expected<T, std::string>;
 
 // "2024-01-02" or "20240102" -> "20240102"
 Typed<std::string> read_date(std::string_view text);
+// "2024-01" or "202401" -> "202401"
+Typed<std::string> read_month(std::string_view text);
 // "15m", "1h", "90s", "1d", "60001ms" or milliseconds without a unit: at least 1.
 Typed<std::chrono::milliseconds> read_interval(std::string_view text);
 // "09:30", "09:30:15", "09:30:15.250", or milliseconds since midnight without colons; at most
@@ -40,7 +42,8 @@ std::string clock_text(std::chrono::seconds time);
 std::string age_text(std::chrono::seconds age);
 // "9 written, 2 skipped, 1 no data, 1 failed, 1 cancelled": those that are not zero; empty if none.
 std::string outcomes_text(const ItemCounts& items);
-// "AAPL option quote 15m, 2024-01-01 to 2024-12-31"; empty when it is no request.
+// "AAPL option quote 15m, 2024-01-01 to 2024-12-31"; "earnings, 2024-01 to 2024-03"; empty when it
+// is no request.
 std::string request_text(const std::string& request_json);
 // "2026-01-02T03:04:05.123456+00:00" as the server writes it.
 std::optional<Timestamp> read_timestamp(std::string_view text);

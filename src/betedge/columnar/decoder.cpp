@@ -16,6 +16,7 @@ std::string_view to_text(WireFormat format) {
     case WireFormat::v3_csv: return "v3 CSV";
     case WireFormat::v2_csv: return "v2 CSV";
     case WireFormat::v2_json: return "v2 JSON";
+    case WireFormat::nasdaq_json: return "NASDAQ JSON";
   }
   return "an unknown form";
 }

@@ -29,11 +29,12 @@ void append_number(std::string& bytes, std::uint64_t number, int width) {
   for (int i = 0; i < width; ++i) bytes.push_back(static_cast<char>(number >> (8 * i) & 0xff));
 }
 
-char mark_of(ColumnType type) {
-  switch (type) {
-    case ColumnType::uint32: return 'u';
-    case ColumnType::float64: return 'f';
-    case ColumnType::text: return 't';
+char mark_of(const Column& column) {
+  switch (column.type) {
+    case ColumnType::uint32: return column.nullable ? 'U' : 'u';
+    case ColumnType::float64: return column.nullable ? 'F' : 'f';
+    case ColumnType::text: return column.nullable ? 'T' : 't';
+    case ColumnType::int64: return column.nullable ? 'I' : 'i';
   }
   throw std::logic_error("a column type without a mark");
 }
@@ -60,7 +61,7 @@ void ValueDigest::add(std::size_t column, std::span<const double> values) {
   XXH3_128bits_update(impl_->states[column].get(), values.data(), values.size_bytes());
 }
 
-void ValueDigest::add_texts(std::size_t column, std::string_view canonical) {
+void ValueDigest::add_canonical(std::size_t column, std::string_view canonical) {
   XXH3_128bits_update(impl_->states[column].get(), canonical.data(), canonical.size());
 }
 
@@ -69,12 +70,24 @@ void ValueDigest::append_text(std::string& canonical, std::string_view text) {
   canonical += text;
 }
 
+void ValueDigest::append_integer(std::string& canonical, std::int64_t value) {
+  append_number(canonical, static_cast<std::uint64_t>(value), 8);
+}
+
+void ValueDigest::append_float(std::string& canonical, double value) {
+  append_number(canonical, std::bit_cast<std::uint64_t>(value), 8);
+}
+
+void ValueDigest::append_presence(std::string& canonical, bool is_there) {
+  canonical.push_back(is_there ? '\1' : '\0');
+}
+
 std::string ValueDigest::hex(std::uint64_t rows) const {
   std::string summary;
   append_number(summary, rows, 8);
   for (std::size_t i = 0; i < impl_->columns.size(); ++i) {
     append_text(summary, impl_->columns[i].name);
-    summary.push_back(mark_of(impl_->columns[i].type));
+    summary.push_back(mark_of(impl_->columns[i]));
     XXH128_canonical_t canonical;
     XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(impl_->states[i].get()));
     summary.append(reinterpret_cast<const char*>(canonical.digest), sizeof canonical.digest);

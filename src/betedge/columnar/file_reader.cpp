@@ -15,6 +15,7 @@
 #include <cstring>
 #include <exception>
 
+#include "betedge/columnar/batch_digest.hpp"
 #include "betedge/columnar/digest.hpp"
 #include "betedge/columnar/file_metadata.hpp"
 
@@ -256,10 +257,14 @@ Result<Preview> preview_of(TableFile& table, std::size_t rows) {
 Result<std::string> digest_of_table(TableFile& table) {
   std::vector<Column> columns;
   for (const auto& field : table.schema().fields()) {
+    const auto add = [&](ColumnType type) {
+      columns.push_back({field->name(), type, field->nullable()});
+    };
     switch (field->type()->id()) {
-      case arrow::Type::UINT32: columns.push_back({field->name(), ColumnType::uint32}); break;
-      case arrow::Type::DOUBLE: columns.push_back({field->name(), ColumnType::float64}); break;
-      case arrow::Type::STRING: columns.push_back({field->name(), ColumnType::text}); break;
+      case arrow::Type::UINT32: add(ColumnType::uint32); break;
+      case arrow::Type::DOUBLE: add(ColumnType::float64); break;
+      case arrow::Type::STRING: add(ColumnType::text); break;
+      case arrow::Type::INT64: add(ColumnType::int64); break;
       default:
         return unreadable(table.name(),
                           fmt::format("the column {} is of a type without a digest: {}",
@@ -268,31 +273,10 @@ Result<std::string> digest_of_table(TableFile& table) {
   }
   ValueDigest digest(columns);
   std::uint64_t rows = 0;
-  std::string canonical;
   BETEDGE_TRY_VOID(table.for_each_batch([&](const arrow::RecordBatch& batch) -> Result<bool> {
-    const auto length = static_cast<std::size_t>(batch.num_rows());
-    for (std::size_t i = 0; i < columns.size(); ++i) {
-      const arrow::Array& array = *batch.column(static_cast<int>(i));
-      if (array.null_count() > 0)
-        return unreadable(table.name(), fmt::format("the column {} has nulls", columns[i].name));
-      switch (columns[i].type) {
-        case ColumnType::uint32:
-          digest.add(i, {static_cast<const arrow::UInt32Array&>(array).raw_values(), length});
-          break;
-        case ColumnType::float64:
-          digest.add(i, {static_cast<const arrow::DoubleArray&>(array).raw_values(), length});
-          break;
-        case ColumnType::text: {
-          canonical.clear();
-          const auto& texts = static_cast<const arrow::StringArray&>(array);
-          for (std::int64_t row = 0; row < texts.length(); ++row)
-            ValueDigest::append_text(canonical, texts.GetView(row));
-          digest.add_texts(i, canonical);
-          break;
-        }
-      }
-    }
-    rows += length;
+    if (const auto added = add_to_digest(digest, columns, batch); !added)
+      return unreadable(table.name(), added.error().message);
+    rows += static_cast<std::uint64_t>(batch.num_rows());
     return true;
   }));
   return digest.hex(rows);

@@ -66,12 +66,6 @@ class OutputSink final : public arrow::io::OutputStream {
   bool closed_ = false;
 };
 
-// How a text column is handed to Arrow.
-enum class Texts : std::uint8_t {
-  as_codes,  // a dictionary array: Parquet's writer takes the codes as they are
-  as_texts,
-};
-
 std::shared_ptr<arrow::Schema> make_schema(std::span<const Column> columns, Texts texts) {
   arrow::FieldVector fields;
   for (const Column& column : columns) {
@@ -80,12 +74,14 @@ std::shared_ptr<arrow::Schema> make_schema(std::span<const Column> columns, Text
       case ColumnType::uint32: type = arrow::uint32(); break;
       case ColumnType::float64: type = arrow::float64(); break;
       case ColumnType::text:
+        // Parquet's writer takes a dictionary's codes as they are.
         type = texts == Texts::as_codes ? arrow::dictionary(arrow::int8(), arrow::utf8())
                                         : arrow::utf8();
         break;
+      case ColumnType::int64: type = arrow::int64(); break;
     }
-    // The vendor writes 0 where it has no value; nothing is ever null.
-    fields.push_back(arrow::field(std::string(column.name), type, /*nullable=*/false));
+    // The terminal writes 0 where it has no value; only earnings have nulls.
+    fields.push_back(arrow::field(std::string(column.name), type, column.nullable));
   }
   return arrow::schema(std::move(fields));
 }
@@ -117,8 +113,13 @@ class ArrowFileWriter : public FileWriter {
   }
   std::uint64_t size_bytes() const override { return sink_->size_bytes(); }
   std::string sha256() override { return sink_->sha256(); }
+  const std::shared_ptr<arrow::Schema>& schema() const override { return schema_; }
+  Result<void> write(const RowBuffer& buffer, std::size_t rows) override {
+    return write_batch(*batch_of(buffer, rows));
+  }
+  Result<void> write_batch(const arrow::RecordBatch& batch) override = 0;
 
- protected:
+ private:
   std::shared_ptr<arrow::RecordBatch> batch_of(const RowBuffer& buffer, std::size_t rows) {
     const auto length = static_cast<std::int64_t>(rows);
     std::vector<std::shared_ptr<arrow::ArrayData>> columns;
@@ -136,6 +137,7 @@ class ArrowFileWriter : public FileWriter {
             spell_out(buffer.codes(i), rows, buffer.words(i), buffers);
           }
           break;
+        case ColumnType::int64: throw std::logic_error("a row buffer has no such columns");
       }
       auto data = arrow::ArrayData::Make(schema_->field(static_cast<int>(i))->type(), length,
                                          std::move(buffers), /*null_count=*/0);
@@ -145,6 +147,7 @@ class ArrowFileWriter : public FileWriter {
     return arrow::RecordBatch::Make(schema_, length, std::move(columns));
   }
 
+ protected:
   arrow::ProxyMemoryPool pool_{arrow::default_memory_pool()};
   std::shared_ptr<arrow::Schema> schema_;
   std::shared_ptr<OutputSink> sink_ = std::make_shared<OutputSink>();
@@ -174,8 +177,8 @@ class ArrowFileWriter : public FileWriter {
 
 class ParquetFileWriter final : public ArrowFileWriter {
  public:
-  explicit ParquetFileWriter(std::span<const Column> columns)
-      : ArrowFileWriter(columns, Texts::as_codes) {}
+  ParquetFileWriter(std::span<const Column> columns, Texts texts)
+      : ArrowFileWriter(columns, texts) {}
 
   Result<void> start() {
     parquet::WriterProperties::Builder properties;
@@ -186,7 +189,9 @@ class ParquetFileWriter final : public ArrowFileWriter {
         ->max_row_group_length(kRowGroupRows)
         ->enable_write_page_index();
     // Days, strikes and times come in long runs or even steps, which differences pack best.
-    for (const char* name : {"ms_of_day", "date", "expiration", "strike"}) {
+    for (const std::string name : {"ms_of_day", "date", "expiration", "strike"}) {
+      const auto field = schema_->GetFieldByName(name);
+      if (!field || field->type()->id() != arrow::Type::UINT32) continue;
       properties.disable_dictionary(name);
       properties.encoding(name, parquet::Encoding::DELTA_BINARY_PACKED);
     }
@@ -199,8 +204,8 @@ class ParquetFileWriter final : public ArrowFileWriter {
     return {};
   }
 
-  Result<void> write(const RowBuffer& buffer, std::size_t rows) override {
-    const auto status = writer_->WriteRecordBatch(*batch_of(buffer, rows));
+  Result<void> write_batch(const arrow::RecordBatch& batch) override {
+    const auto status = writer_->WriteRecordBatch(batch);
     if (!status.ok()) return arrow_failed("writing a batch of Parquet", status);
     return {};
   }
@@ -220,7 +225,8 @@ class ParquetFileWriter final : public ArrowFileWriter {
 
 class IpcFileWriter final : public ArrowFileWriter {
  public:
-  explicit IpcFileWriter(std::span<const Column> columns)
+  // A dictionary would be in the way of readers, and zstd packs the texts as well.
+  IpcFileWriter(std::span<const Column> columns, Texts)
       : ArrowFileWriter(columns, Texts::as_texts) {}
 
   Result<void> start() {
@@ -236,8 +242,8 @@ class IpcFileWriter final : public ArrowFileWriter {
     return {};
   }
 
-  Result<void> write(const RowBuffer& buffer, std::size_t rows) override {
-    const auto status = writer_->WriteRecordBatch(*batch_of(buffer, rows));
+  Result<void> write_batch(const arrow::RecordBatch& batch) override {
+    const auto status = writer_->WriteRecordBatch(batch);
     if (!status.ok()) return arrow_failed("writing a batch of Arrow", status);
     return {};
   }
@@ -256,8 +262,8 @@ class IpcFileWriter final : public ArrowFileWriter {
 };
 
 template <class Writer>
-Result<std::unique_ptr<FileWriter>> started(std::span<const Column> columns) {
-  auto writer = std::make_unique<Writer>(columns);
+Result<std::unique_ptr<FileWriter>> started(std::span<const Column> columns, Texts texts) {
+  auto writer = std::make_unique<Writer>(columns, texts);
   BETEDGE_TRY_VOID(writer->start());
   return writer;
 }
@@ -265,10 +271,10 @@ Result<std::unique_ptr<FileWriter>> started(std::span<const Column> columns) {
 }  // namespace
 
 Result<std::unique_ptr<FileWriter>> FileWriter::open(FileFormat format,
-                                                     std::span<const Column> columns) {
+                                                     std::span<const Column> columns, Texts texts) {
   switch (format) {
-    case FileFormat::parquet: return started<ParquetFileWriter>(columns);
-    case FileFormat::ipc: return started<IpcFileWriter>(columns);
+    case FileFormat::parquet: return started<ParquetFileWriter>(columns, texts);
+    case FileFormat::ipc: return started<IpcFileWriter>(columns, texts);
   }
   return fail(ErrorCode::internal, "no writer for this file format");
 }

@@ -10,7 +10,18 @@
 #include "betedge/core/request.hpp"
 #include "betedge/ports/bytes.hpp"
 
+namespace arrow {
+class RecordBatch;
+class Schema;
+}  // namespace arrow
+
 namespace betedge::columnar {
+
+// How a file's texts are handed to its writer.
+enum class Texts : std::uint8_t {
+  as_codes,  // a RowBuffer's: few words, many rows
+  as_texts,  // a batch's: each its own
+};
 
 using KeyValues = std::vector<std::pair<std::string, std::string>>;
 
@@ -23,11 +34,16 @@ inline constexpr std::int64_t kRowGroupRows = 1'048'576;
 class FileWriter {
  public:
   static Result<std::unique_ptr<FileWriter>> open(FileFormat format,
-                                                  std::span<const Column> columns);
+                                                  std::span<const Column> columns,
+                                                  Texts texts = Texts::as_codes);
   virtual ~FileWriter() = default;
 
   // The first `rows` rows of the buffer; they are copied or encoded before this returns.
   virtual Result<void> write(const RowBuffer& buffer, std::size_t rows) = 0;
+  // All of a batch, of a file opened with texts as_texts: its columns are the file's.
+  virtual Result<void> write_batch(const arrow::RecordBatch& batch) = 0;
+  // The columns as Arrow has them.
+  virtual const std::shared_ptr<arrow::Schema>& schema() const = 0;
   // Ends the file, with this said of it in its own metadata.
   virtual Result<void> close(const KeyValues& metadata) = 0;
 

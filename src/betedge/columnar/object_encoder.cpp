@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <exception>
 #include <set>
+#include <stdexcept>
 
 #include "betedge/columnar/decoder.hpp"
 #include "betedge/columnar/digest.hpp"
+#include "betedge/columnar/earnings_encoder.hpp"
 #include "betedge/columnar/file_metadata.hpp"
 #include "betedge/columnar/file_writer.hpp"
 #include "betedge/columnar/row_buffer.hpp"
@@ -50,6 +52,8 @@ class Encoder final : public ObjectEncoder, private RowSink {
       case WireFormat::v3_csv:
       case WireFormat::v2_csv: decoder_ = make_csv_decoder(call, format, rows_, *this); break;
       case WireFormat::v2_json: decoder_ = make_json_decoder(call, rows_, *this); break;
+      case WireFormat::nasdaq_json:
+        return fail(ErrorCode::internal, "a terminal's rows do not come from NASDAQ");
     }
     return {};
   }
@@ -91,17 +95,7 @@ class Encoder final : public ObjectEncoder, private RowSink {
       summary.underlying_rows = underlying_rows_;
       for (const std::uint32_t day : days_) summary.days.push_back(from_yyyymmdd(day).value());
       summary.digest = digest_.hex(rows_written_);
-      BETEDGE_TRY_VOID(writer_->close({
-          {std::string(metadata::kSource), spec_.source},
-          {std::string(metadata::kRequest), spec_.request_json},
-          {std::string(metadata::kKey), spec_.key.text()},
-          {std::string(metadata::kCoversFirst), to_yyyymmdd_text(spec_.covers.first)},
-          {std::string(metadata::kCoversLast), to_yyyymmdd_text(spec_.covers.last)},
-          {std::string(metadata::kRows), fmt::to_string(summary.rows)},
-          {std::string(metadata::kUnderlyingRows), fmt::to_string(summary.underlying_rows)},
-          {std::string(metadata::kSchemaVersion), fmt::to_string(kSchemaVersion)},
-          {std::string(metadata::kDigest), summary.digest},
-      }));
+      BETEDGE_TRY_VOID(writer_->close(describe(spec_, summary)));
       summary.size_bytes = writer_->size_bytes();
       summary.sha256 = writer_->sha256();
       return summary;
@@ -135,6 +129,7 @@ class Encoder final : public ObjectEncoder, private RowSink {
         case ColumnType::uint32: digest_.add(i, std::span(rows_.numbers(i), count)); break;
         case ColumnType::float64: digest_.add(i, std::span(rows_.prices(i), count)); break;
         case ColumnType::text: digest_texts(i, count); break;
+        case ColumnType::int64: throw std::logic_error("a row buffer has no such columns");
       }
     }
     note_days(std::span(rows_.numbers(date_), count));
@@ -162,7 +157,7 @@ class Encoder final : public ObjectEncoder, private RowSink {
       while (row < count && codes[row] == codes[run]) ++row;
       append_copies(canonical_, canonical_words[codes[run]], row - run);
     }
-    digest_.add_texts(column, canonical_);
+    digest_.add_canonical(column, canonical_);
   }
 
   ObjectSpec spec_;
@@ -183,7 +178,22 @@ class Encoder final : public ObjectEncoder, private RowSink {
 
 }  // namespace
 
+KeyValues describe(const ObjectSpec& spec, const FileSummary& summary) {
+  return {
+      {std::string(metadata::kSource), spec.source},
+      {std::string(metadata::kRequest), spec.request_json},
+      {std::string(metadata::kKey), spec.key.text()},
+      {std::string(metadata::kCoversFirst), to_yyyymmdd_text(spec.covers.first)},
+      {std::string(metadata::kCoversLast), to_yyyymmdd_text(spec.covers.last)},
+      {std::string(metadata::kRows), fmt::to_string(summary.rows)},
+      {std::string(metadata::kUnderlyingRows), fmt::to_string(summary.underlying_rows)},
+      {std::string(metadata::kSchemaVersion), fmt::to_string(kSchemaVersion)},
+      {std::string(metadata::kDigest), summary.digest},
+  };
+}
+
 Result<std::unique_ptr<ObjectEncoder>> ObjectEncoder::open(ObjectSpec spec) {
+  if (spec.request.kind == Kind::earnings) return open_earnings_encoder(std::move(spec));
   const auto columns = core::columns(spec.request.kind, spec.request.schema);
   BETEDGE_TRY(auto writer, FileWriter::open(spec.request.format, columns));
   return std::make_unique<Encoder>(std::move(spec), std::move(writer));

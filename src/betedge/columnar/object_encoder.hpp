@@ -26,6 +26,10 @@ struct FileSummary {
   std::uint64_t rows = 0;             // all of them
   std::uint64_t underlying_rows = 0;  // of these, the underlying's
   std::vector<Date> days;             // that have rows: each once, in order
+  // Earnings: lines that came twice with the same values on one day, of which one was taken; and
+  // lines kept beside another of their symbol and day with other values.
+  std::uint64_t repeated_rows = 0;
+  std::uint64_t conflicting_rows = 0;
   std::uint64_t size_bytes = 0;
   std::string sha256;  // of the whole file, lower-case hex
   std::string digest;  // of the values: independent of compression and format
@@ -33,7 +37,8 @@ struct FileSummary {
 
 // One object in the making: vendor bytes in, file bytes out, a row group at a time. Pure computing,
 // on one thread at a time; no I/O. After an error it is only good for dropping. Memory is bounded
-// by the row group, not by the answer.
+// by the row group, not by the answer; for earnings, which are small, by a month of them and the
+// longest answer taken, 16 MiB.
 class ObjectEncoder {
  public:
   static Result<std::unique_ptr<ObjectEncoder>> open(ObjectSpec spec);
@@ -47,7 +52,7 @@ class ObjectEncoder {
   // Bytes as they came, cut anywhere.
   virtual Result<void> feed(ByteView bytes) = 0;
   // The answer is over. upstream_garbled when it ended in the middle of a row or a document, or was
-  // empty, or was not the data asked for.
+  // empty, or was not the data asked for. A day without earnings is no error and adds no rows.
   virtual Result<void> end_answer() = 0;
 
   // What can be written so far; empties the encoder's output.

@@ -120,6 +120,11 @@ Task<Result<FetchOutcome>> FetchRunner::download(Work& work) {
   outcome.bytes = summary->size_bytes;
   outcome.sha256 = summary->sha256;
   outcome.note = note_of(work, summary->days);
+  if (summary->conflicting_rows > 0) {
+    if (!outcome.note.empty()) outcome.note += "; ";
+    outcome.note += fmt::format("{} rows stand beside another of their symbol and day",
+                                summary->conflicting_rows);
+  }
   outcome.object = ObjectRecord{
       work.spec.item.key,
       summary->size_bytes,

@@ -401,6 +401,8 @@ void CurlClient::set_up(Exchange& exchange) {
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, &exchange);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &exchange);
+  if (request.coding == ContentCoding::gzip)
+    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
 
   const auto& method = request.method;
   const bool has_body = exchange.body_size() != 0 || method == "POST" || method == "PUT" ||

@@ -16,10 +16,15 @@
 
 namespace betedge::net {
 
+// How a body may be packed on its way. What HttpResponse::next() gives is unpacked; one that cannot
+// be unpacked is upstream_failed.
+enum class ContentCoding : std::uint8_t { identity, gzip };
+
 struct HttpRequest {
   std::string method = "GET";
   std::string url;
   Headers headers;
+  ContentCoding coding = ContentCoding::identity;  // gzip: sends Accept-Encoding, and unpacks
   // Sent with its Content-Length; an empty one is said (Content-Length: 0) for POST, PUT and PATCH.
   std::string body;
   // Instead of `body`: a file to send, from its beginning, `upload_bytes` long. Stays open

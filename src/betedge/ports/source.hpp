@@ -49,7 +49,7 @@ class Source {
   virtual std::optional<std::string> refusal(const Call& call) const = 0;
 
   // What answers there, as far as it is known: "v3", "v2"; empty when it is not.
-  virtual std::string version() const = 0;
+  virtual std::string version() const { return {}; }
 
   // Asked while the circuit is open and before the first fetch: is the upstream there? An error
   // says why not, in words for the job's `waiting_for`.

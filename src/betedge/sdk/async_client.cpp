@@ -180,7 +180,8 @@ Task<Outcome<AsyncClient::Answer>> AsyncClient::ask(std::string method, std::str
 
 Task<Outcome<wire::AcceptedView>> AsyncClient::submit(Kind kind, wire::SubmitForm form,
                                                       std::stop_token stop) {
-  auto target = fmt::format("/historical/{}", to_text(kind));
+  auto target = kind == Kind::earnings ? std::string("/earnings")
+                                       : fmt::format("/historical/{}", to_text(kind));
   auto body = wire::submit_json(form);
   BETEDGE_CO_TRY(const auto answer,
                  co_await ask("POST", std::move(target), std::move(body), std::move(stop)));

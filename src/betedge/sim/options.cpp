@@ -15,7 +15,7 @@ constexpr std::array kOptions{
     SimOption{"v3-port", "PORT", "where the v3 protocol listens; 0 takes a free port", "25503"},
     SimOption{"v2-port", "PORT", "where the v2 protocol listens; 0 takes a free port", "25510"},
     SimOption{"control-port", "PORT",
-              "one more port for /sim alone, also while the terminal is gone", "none"},
+              "one more port for /sim and earnings, also while the terminal is gone", "none"},
     SimOption{"latency", "TIME", "before a data call's first byte: 200ms, 2s", "0ms", false, true},
     SimOption{"bandwidth", "RATE", "of each answer: 15MB/s; 0 is without limit", "0", false, true},
     SimOption{"concurrency", "N", "data calls at once, over both ports", "4", false, true},
@@ -27,11 +27,13 @@ constexpr std::array kOptions{
     SimOption{"contracts", "[SYMBOL=]N", "size of a chain, or of all chains: AAPL=200",
               "AAPL 2000, SPY 10000, …", true},
     SimOption{"first-date", "YYYYMMDD", "the market's first day", "20120601"},
-    SimOption{"today", "YYYYMMDD", "this day and later ones have no data", "today in New York",
-              false, true},
+    SimOption{"today", "YYYYMMDD", "this day and later ones have no data, and earnings to come",
+              "today in New York", false, true},
     SimOption{"replay", "DIR", "serve recorded answers (manifest.json) instead of the market",
               "none"},
-    SimOption{"replay-fallback", "on|off", "the market for what was not recorded, instead of 472",
+    SimOption{"earnings-replay", "DIR", "serve recorded calendar days (2024-07-01.json) instead",
+              "none"},
+    SimOption{"replay-fallback", "on|off", "the market for what was not recorded, instead of none",
               "off"},
     SimOption{"v2-page-ticks", "N", "rows of a v2 page", "500000", false, true},
     SimOption{"v2-whole-contracts", "on|off", "end a v2 page only between contracts", "off", false,
@@ -123,6 +125,8 @@ Result<void> set_value(SimOptions& options, std::string_view name, std::string_v
     BETEDGE_TRY(options.today, parse_date(text));
   } else if (name == "replay") {
     options.replay = text;
+  } else if (name == "earnings-replay") {
+    options.earnings_replay = text;
   } else if (name == "replay-fallback") {
     BETEDGE_TRY(options.replay_falls_back, parse_switch(text));
   } else if (name == "v2-page-ticks") {

@@ -19,17 +19,19 @@ namespace betedge::sim {
 struct SimOptions {
   std::uint16_t v3_port = 25503;  // 0 takes a free one
   std::uint16_t v2_port = 25510;
-  std::optional<std::uint16_t> control_port;  // serves /sim alone, also while the terminal is gone
-  std::chrono::milliseconds latency{0};       // before the first byte of a data call
-  std::uint64_t bytes_per_second = 0;         // of each answer; 0: as fast as it goes
-  std::size_t concurrency = 4;                // data calls in service, over both ports
-  std::size_t queue = 16;                     // data calls that wait for that; more are 429
+  std::optional<std::uint16_t>
+      control_port;  // serves /sim, and earnings, also while the terminal is gone
+  std::chrono::milliseconds latency{0};             // before the first byte of a data call
+  std::uint64_t bytes_per_second = 0;               // of each answer; 0: as fast as it goes
+  std::size_t concurrency = 4;                      // data calls in service, over both ports
+  std::size_t queue = 16;                           // data calls that wait for that; more are 429
   std::optional<std::chrono::seconds> retry_after;  // said with 429
   std::chrono::milliseconds starting{0};            // 571 for so long after the start
   MarketOptions market;
-  std::optional<Date> today;       // this and later days have no data; nullopt: New York's today
-  std::filesystem::path replay;    // empty: the market
-  bool replay_falls_back = false;  // to the market, for what was not recorded
+  std::optional<Date> today;     // this and later days are not over; nullopt: New York's today
+  std::filesystem::path replay;  // empty: the market
+  std::filesystem::path earnings_replay;  // a folder of recorded calendar days; empty: the market's
+  bool replay_falls_back = false;         // to the market, for what was not recorded
   RenderOptions render;
   bool chain_spans = false;  // expiration=* over more than a day, instead of refusing it
   std::chrono::milliseconds page_expire{10'000};

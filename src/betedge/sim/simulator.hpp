@@ -13,7 +13,8 @@ namespace betedge::sim {
 
 // A ThetaData terminal that is none: v3 and v2 at once, on two ports of 127.0.0.1, over one market
 // or one folder of recordings, with the account's limit shared by both and with bad days on demand
-// (docs/simulator.md). /sim on each port counts what was asked and changes how it behaves.
+// (docs/simulator.md). NASDAQ's earnings calendar is served on each of the ports too. /sim on each
+// port counts what was asked and changes how it behaves.
 //
 // Belongs to the runtime's loop thread. stop() it, and await that, before dropping it.
 class Simulator {

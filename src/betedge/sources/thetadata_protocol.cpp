@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <nlohmann/json.hpp>
 #include <utility>
+
+#include "betedge/sources/answer_text.hpp"
 
 namespace betedge::sources {
 
@@ -96,16 +97,6 @@ std::string v2_target(const Call& call, V2Form form) {
   return target;
 }
 
-// One line of the terminal's own words, short enough for a log line, without control characters.
-std::string first_line(std::string_view body) {
-  body = body.substr(0, body.find_first_of("\r\n"));
-  std::string line;
-  for (const char c : body.substr(0, 200)) line += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-  const auto begin = line.find_first_not_of(" :");
-  if (begin == std::string::npos) return {};
-  return line.substr(begin);
-}
-
 bool is_none(std::string_view text) {
   return text.empty() || text == "null";
 }
@@ -142,12 +133,7 @@ std::variant<NoData, Error> meaning_of(int status, std::string_view body,
     case 472: return NoData{};
     case 429: {
       auto throttled = error(ErrorCode::upstream_throttled, "too many requests");
-      std::int64_t seconds = 0;
-      const auto* const end = retry_after.data() + retry_after.size();
-      const auto [stopped, fault] = std::from_chars(retry_after.data(), end, seconds);
-      if (fault == std::errc{} && stopped == end && seconds > 0) {
-        throttled.retry_after = std::chrono::seconds{std::min<std::int64_t>(seconds, 120)};
-      }
+      throttled.retry_after = retry_after_of(retry_after);
       return throttled;
     }
     case 474: return error(ErrorCode::upstream_unavailable, "terminal has lost its server");

@@ -135,6 +135,12 @@ INSTANTIATE_TEST_SUITE_P(
                     AddressCase{"a_path", "https://proxy/theta/v3", "https://proxy/theta"}),
     [](const auto& tested) { return tested.param.name; });
 
+TEST_F(SettingsTest, NasdaqIsWhereItIsUnlessSomebodySaysOtherwise) {
+  EXPECT_EQ(load().nasdaq_base_url, "https://api.nasdaq.com");
+  outside_.environment["NASDAQ_BASE_URL"] = "http://127.0.0.1:25503/";
+  EXPECT_EQ(load().nasdaq_base_url, "http://127.0.0.1:25503");
+}
+
 struct BadCase {
   std::string name;
   std::string variable;

@@ -59,6 +59,21 @@ INSTANTIATE_TEST_SUITE_P(
                    Kind::stock}),
     [](const auto& tested) { return tested.param.name; });
 
+TEST(ArgumentsTest, EarningsAreOfWholeMonths) {
+  const auto range = submit_of("earnings 2024-01 202403 --force --wait --timeout 10m");
+  EXPECT_EQ(range.kind, Kind::earnings);
+  EXPECT_EQ(range.form.root, "");
+  EXPECT_EQ(range.form.start_date, "202401");
+  EXPECT_EQ(range.form.end_date, "202403");
+  EXPECT_EQ(range.form.force_refresh, true);
+  EXPECT_EQ(range.form.schema, std::nullopt);
+  EXPECT_TRUE(range.wait);
+  EXPECT_EQ(range.timeout, std::chrono::minutes{10});
+  const auto one = submit_of("earnings 202401");
+  EXPECT_EQ(one.form.end_date, "202401");
+  EXPECT_EQ(one.form.force_refresh, std::nullopt);
+}
+
 TEST(ArgumentsTest, WaitTimeoutJsonAndUrlAreForAnyPlace) {
   const auto invocation = parse_arguments(
       words("option --json AAPL 2024-01-02 --wait --timeout 10m --url http://nas:8000"));
@@ -113,6 +128,12 @@ INSTANTIATE_TEST_SUITE_P(
         UsageCase{"unknown_command", "optoin AAPL", "did you mean 'option'?"},
         UsageCase{"foreign_command", "download", "there is no command 'download'"},
         UsageCase{"no_root", "option", "ROOT"}, UsageCase{"no_date", "option AAPL", "START"},
+        UsageCase{"no_month", "earnings", "START"},
+        UsageCase{"a_day_for_a_month", "earnings 2024-01-02", "'2024-01-02' is not a month"},
+        UsageCase{"month_thirteen", "earnings 202413", "'202413' is not a month"},
+        UsageCase{"months_reversed", "earnings 2024-02 2024-01",
+                  "the last month (2024-01) is before the first (2024-02)"},
+        UsageCase{"earnings_have_no_interval", "earnings 2024-01 --interval 1m", "--interval"},
         UsageCase{"no_id", "wait", "ID"},
         UsageCase{"bad_date", "option AAPL 2024-13-01", "'2024-13-01' is not a date"},
         UsageCase{"reversed", "option AAPL 2024-02-01 2024-01-01",

@@ -35,6 +35,18 @@ INSTANTIATE_TEST_SUITE_P(
                       Reading{"2024-1-2", ""}, Reading{"2024/01/02", ""}, Reading{"2024-0102", ""},
                       Reading{"202401-02", ""}, Reading{"", ""}, Reading{"today", ""}));
 
+class ReadMonth : public ::testing::TestWithParam<Reading> {};
+TEST_P(ReadMonth, TakesBothWays) {
+  EXPECT_EQ(text(read_month(GetParam().typed)), GetParam().read);
+}
+INSTANTIATE_TEST_SUITE_P(Typed, ReadMonth,
+                         ::testing::Values(Reading{"2024-01", "202401"},
+                                           Reading{"202412", "202412"}, Reading{"2024-13", ""},
+                                           Reading{"2024-00", ""}, Reading{"2024-1", ""},
+                                           Reading{"2024/01", ""}, Reading{"20240101", ""},
+                                           Reading{"2024-01-01", ""}, Reading{"", ""},
+                                           Reading{"today", ""}));
+
 class ReadInterval : public ::testing::TestWithParam<Reading> {};
 TEST_P(ReadInterval, TakesUnitsAndMilliseconds) {
   EXPECT_EQ(text(read_interval(GetParam().typed)), GetParam().read);

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <map>
 #include <string>
@@ -74,6 +75,65 @@ TEST_F(HttpClientTest, SendsItsMethodHeadersAndBody) {
   EXPECT_EQ(got.body, fmt::format("POST /a/../b\nHost: 127.0.0.1:{}\nAccept: */*\nX-One: 1\n"
                                   "X-Empty: \nContent-Length: 5\n\nhello",
                                   server_->port()));
+}
+
+// --- packed bodies
+
+std::string gzipped(std::string_view text) {
+  z_stream stream{};
+  EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+  std::string packed(deflateBound(&stream, text.size()) + 32, '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<Bytef*>(packed.data());
+  stream.avail_out = static_cast<uInt>(packed.size());
+  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
+  packed.resize(stream.total_out);
+  deflateEnd(&stream);
+  return packed;
+}
+
+std::string long_text() {
+  std::string text;
+  for (int i = 0; i < 400'000; ++i) text += fmt::format("{:x},", i * 7919);
+  return text;
+}
+
+Task<ServerResponse> packed(ServerRequest request) {
+  if (!request.header("Accept-Encoding").value_or("").contains("gzip"))
+    co_return text_response(200, "not asked for");
+  auto text =
+      request.path == "/broken" ? std::string("this is no gzip at all") : gzipped(long_text());
+  auto response = text_response(200, std::move(text));
+  response.headers.emplace_back("Content-Encoding", "gzip");
+  co_return response;
+}
+
+TEST_F(HttpClientTest, UnpacksABodyWhenItAskedForAPackedOne) {
+  serve(packed);
+  Got got;
+  auto request = get("/");
+  request.coding = ContentCoding::gzip;
+  run(fetch(*client_, request, got));
+  EXPECT_EQ(got.error, std::nullopt);
+  EXPECT_EQ(got.body, long_text());
+}
+
+TEST_F(HttpClientTest, DoesNotAskForAPackedBodyByItself) {
+  serve(packed);
+  Got got;
+  run(fetch(*client_, get("/"), got));
+  EXPECT_EQ(got.body, "not asked for");
+}
+
+TEST_F(HttpClientTest, FailsOnABodyThatCannotBeUnpacked) {
+  serve(packed);
+  Got got;
+  auto request = get("/broken");
+  request.coding = ContentCoding::gzip;
+  run(fetch(*client_, request, got));
+  ASSERT_TRUE(got.error);
+  EXPECT_EQ(got.error->code, ErrorCode::upstream_failed);
 }
 
 struct MethodCase {
