@@ -708,7 +708,11 @@ Result<void> take_table(RawValues& values, const toml::table& table, const std::
     }
     if (std::ranges::none_of(table_of_settings, is_name)) {
       std::vector<std::string_view> names;
-      for (const auto& setting : table_of_settings) names.push_back(setting.name);
+      // Of a table, what is nearest is another table.
+      for (const auto& setting : table_of_settings) {
+        names.push_back(node.is_table() ? setting.name.substr(0, setting.name.find('.'))
+                                        : setting.name);
+      }
       return fail(ErrorCode::invalid_request,
                   fmt::format("{}: there is no setting {}; did you mean {}?", where, name,
                               nearest(name, names)));

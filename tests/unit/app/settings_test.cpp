@@ -191,7 +191,7 @@ TEST_F(SettingsTest, AnUnknownNameInTheFileIsRefusedWithTheNearestOne) {
             "betedge.toml line 4: there is no setting theta.concurency; did you mean "
             "theta.concurrency?");
   write("betedge.toml", "[lakes]\nurl = \"/srv\"\n");
-  EXPECT_EQ(refusal(), "betedge.toml line 1: there is no setting lakes; did you mean listen?");
+  EXPECT_EQ(refusal(), "betedge.toml line 1: there is no setting lakes; did you mean lake?");
 }
 
 TEST_F(SettingsTest, AFileThatIsNotTomlIsRefusedWithItsLine) {
