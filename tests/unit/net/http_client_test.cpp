@@ -95,7 +95,7 @@ std::string gzipped(std::string_view text) {
 
 std::string long_text() {
   std::string text;
-  for (int i = 0; i < 400'000; ++i) text += fmt::format("{:x},", i * 7919);
+  for (int i = 0; i < 400'000; ++i) text += fmt::format("{:x},", i * std::int64_t{7919});
   return text;
 }
 
