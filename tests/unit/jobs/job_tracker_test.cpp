@@ -95,6 +95,27 @@ TEST_F(JobTrackerTest, TimeNeverGoesBackInAJob) {
   EXPECT_EQ(tracker_.update_progress(job_id(1), 1, kNow)->updated_at, kNow + 10s);
 }
 
+TEST_F(JobTrackerTest, UnfinishedJobsAreToldTogetherAndStandStillUntilAnItemEnds) {
+  EXPECT_EQ(tracker_.unfinished().jobs, 0u);
+  EXPECT_EQ(tracker_.unfinished().longest_still, std::nullopt);
+  tracker_.create_job(job_id(1), 3, kNow).value();
+  tracker_.create_job(job_id(2), 4, kNow + 5s).value();
+  tracker_.update_status(job_id(1), JobStatus::running, kNow + 10s).value();
+  auto all = tracker_.unfinished();
+  EXPECT_EQ(all.jobs, 2u);
+  EXPECT_EQ(all.pending_items, 7u);
+  EXPECT_EQ(all.oldest_pending, kNow);
+  EXPECT_EQ(all.longest_still, kNow) << "to be running is no progress";
+  tracker_.update_progress(job_id(1), 1, kNow + 20s).value();
+  EXPECT_EQ(tracker_.unfinished().longest_still, kNow + 5s) << "now it is the other one";
+  tracker_.update_progress(job_id(1), 3, kNow + 30s).value();
+  tracker_.mark_completed(job_id(1), kNow + 30s).value();
+  all = tracker_.unfinished();
+  EXPECT_EQ(all.jobs, 1u);
+  EXPECT_EQ(all.pending_items, 4u);
+  EXPECT_EQ(all.oldest_pending, kNow + 5s);
+}
+
 TEST_F(JobTrackerTest, MarkCompletedEndsAJobWhoseItemsAreDone) {
   tracker_.create_job(job_id(1), 2, kNow).value();
   tracker_.update_status(job_id(1), JobStatus::running, kNow).value();

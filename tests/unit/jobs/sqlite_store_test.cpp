@@ -20,6 +20,7 @@
 #include <stdexcept>
 
 #include "contract/job_store/contract.hpp"
+#include "support/counted_metrics.hpp"
 
 namespace betedge::jobs {
 namespace {
@@ -48,7 +49,7 @@ class Folder {
 class Life {
  public:
   explicit Life(const std::string& path, std::uint64_t seed = 1)
-      : runtime(seed), store(open_sqlite_store(runtime, path).value()) {}
+      : runtime(seed), store(open_sqlite_store(runtime, path, metrics).value()) {}
   template <class T>
   T get(Task<T> task) {
     std::optional<T> value;
@@ -59,7 +60,13 @@ class Life {
     return get(store->get_job(job_id(number))).value();
   }
 
+  // How many transactions ended so.
+  double commits(std::string_view outcome) const {
+    return metrics.value(Metric::store_commit_seconds, {outcome});
+  }
+
   testing::VirtualRuntime runtime;
+  testing::CountedMetrics metrics;
   std::unique_ptr<JobStore> store;
 };
 
@@ -330,6 +337,7 @@ TEST(SqliteStoreTest, WhenTheCommitFailsNobodyInItHasDoneAnything) {
   std::array<std::optional<Result<CreatedJob>>, 3> answers;
   {
     Life life(path);
+    EXPECT_EQ(life.commits("failed"), 0) << "there before the first failure";
     life.get(life.store->create_job(new_job(1, 3))).value();
     {
       const FileSizeLimit full(std::filesystem::file_size(path + "-wal") + 20'000);
@@ -339,6 +347,7 @@ TEST(SqliteStoreTest, WhenTheCommitFailsNobodyInItHasDoneAnything) {
         EXPECT_EQ(answer->error().code, ErrorCode::store_unavailable);
         EXPECT_THAT(answer->error().message, HasSubstr("SQLite"));
       }
+      EXPECT_EQ(life.commits("failed"), 1) << "of all three together";
       EXPECT_EQ(life.job(11), std::nullopt);
       EXPECT_TRUE(life.job(1).has_value());
     }
@@ -404,7 +413,11 @@ TEST(SqliteStoreTest, CallsOfTheSameMomentShareOneCommit) {
     co_await scope.close();
   };
   const auto before = log_size();
+  const auto commits_before = life.commits("ok");
+  const auto calls_before = life.metrics.sum(Metric::store_commit_operations);
   life.runtime.run(all(life.runtime, *life.store, answers));
+  EXPECT_EQ(life.commits("ok") - commits_before, 1);
+  EXPECT_EQ(life.metrics.sum(Metric::store_commit_operations) - calls_before, 20);
   // A commit of its own for each would write the same pages twenty times over.
   EXPECT_LT(log_size() - before, 3 * by_one);
   for (const auto& answer : answers) EXPECT_TRUE(answer->has_value());
