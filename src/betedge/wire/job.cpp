@@ -325,9 +325,10 @@ std::string refusal_text(std::string_view body) {
 }
 
 std::string submit_json(const SubmitForm& form) {
-  std::string json =
-      fmt::format(R"({{"root":{},"start_date":{},"end_date":{})", wire::quoted(form.root),
-                  wire::quoted(form.start_date), wire::quoted(form.end_date));
+  std::string json = "{";
+  if (!form.root.empty()) json += fmt::format(R"("root":{},)", wire::quoted(form.root));
+  json += fmt::format(R"("start_date":{},"end_date":{})", wire::quoted(form.start_date),
+                      wire::quoted(form.end_date));
   const auto add = [&](std::string_view name, const auto& value, auto print) {
     if (value) json += fmt::format(R"(,"{}":{})", name, print(*value));
   };

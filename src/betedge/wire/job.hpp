@@ -110,7 +110,7 @@ std::string refusal_text(std::string_view body);
 // The body of a submit, from what a person typed; what is left out is the server's to decide, and
 // so is what is valid.
 struct SubmitForm {
-  std::string root;
+  std::string root;  // empty: left out (earnings have none)
   std::string start_date;
   std::string end_date;
   std::optional<std::string> schema{};
