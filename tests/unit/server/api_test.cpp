@@ -1,176 +1,19 @@
-#include "betedge/server/api.hpp"
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <nlohmann/json.hpp>
-#include <stdexcept>
-
-#include "betedge/jobs/sqlite_store.hpp"
-#include "betedge/ports/async.hpp"
-#include "betedge/sinks/memory_store.hpp"
-#include "support/counted_metrics.hpp"
-#include "support/interposed_store.hpp"
-#include "support/virtual_runtime.hpp"
+#include "unit/server/api_world.hpp"
 
 namespace betedge::server {
 namespace {
 
-using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
-using Json = nlohmann::json;
-
-// A job store that fails, or throws, as long as a test wants.
-class FragileStore final : public testing::InterposedStore {
- public:
-  using InterposedStore::InterposedStore;
-  std::optional<Error> failure;
-  bool throws = false;
-
- private:
-  Result<void> before(std::string_view call) override {
-    if (call == "renew") return {};
-    if (throws) throw std::logic_error("/home/ann/jobs.db is broken");
-    if (failure) return std::unexpected(*failure);
-    return {};
-  }
-};
-
-// A terminal that says that there is no data for anything.
-class EmptySource final : public Source {
- public:
-  explicit EmptySource(Runtime& runtime) : runtime_(runtime) {}
-  std::optional<std::string> refuses;
-  bool is_there = true;
-
-  Task<Result<std::optional<std::unique_ptr<Answer>>>> open(Call, std::stop_token stop) override {
-    if (!co_await sleep_for(runtime_, 10ms, stop)) co_return fail(ErrorCode::cancelled, "stop");
-    if (!is_there) co_return fail(ErrorCode::upstream_unavailable, "connection refused");
-    co_return std::nullopt;
-  }
-  std::optional<std::string> refusal(const Call&) const override { return refuses; }
-  std::string version() const override { return "v3"; }
-  Task<Result<void>> probe(std::stop_token) override {
-    if (!is_there) co_return fail(ErrorCode::upstream_unavailable, "connection refused");
-    co_return Result<void>{};
-  }
-
- private:
-  Runtime& runtime_;
-};
-
-class LineLog final : public Log {
- public:
-  std::vector<std::string> lines;
-  void event(Level level, std::string_view name, std::initializer_list<Field> fields) override {
-    constexpr std::string_view kLevels[] = {"debug", "info", "warning", "error"};
-    std::string line(kLevels[static_cast<std::size_t>(level)]);
-    line += " " + std::string(name);
-    for (const auto& field : fields) line += " " + std::string(field.name) + "=" + field.value;
-    lines.push_back(std::move(line));
-  }
-  std::string last(std::string_view name) const {
-    for (auto line = lines.rbegin(); line != lines.rend(); ++line)
-      if (line->contains(" " + std::string(name))) return *line;
-    return {};
-  }
-};
-
-class ApiTest : public ::testing::Test {
- protected:
-  ApiTest()
-      : file_(*jobs::open_sqlite_store(runtime_, ":memory:")),
-        store_(*file_),
-        service_({runtime_, store_, lake_, {{"thetadata", source_, limiter_}}, log_}, {}),
-        api_(runtime_, service_, log_, guard_, {.version = "9.8.7", .existing = Existing::keep}, metrics_) {
-    runtime_.run(start());
-    api_.open();
-  }
-  ~ApiTest() override {
-    store_.failure.reset();
-    store_.throws = false;
-    runtime_.run(service_.close());
-  }
-
-  struct Answer {
-    int status = 0;
-    std::string body;
-    net::Headers headers;
-    std::string header(std::string_view name) const {
-      for (const auto& [key, value] : headers)
-        if (key == name) return value;
-      return {};
-    }
-  };
-
-  Answer ask(std::string method, std::string path,
-             std::vector<std::pair<std::string, std::string>> query = {}, std::string body = {},
-             net::Headers headers = {}) {
-    net::ServerRequest request;
-    request.method = std::move(method);
-    request.path = std::move(path);
-    request.query = std::move(query);
-    request.body = std::move(body);
-    request.headers = std::move(headers);
-    request.headers.emplace_back("Content-Type", "application/json");
-    request.peer = "127.0.0.1:50000";
-    Answer answer;
-    runtime_.run(ask_into(std::move(request), answer));
-    return answer;
-  }
-  Answer submit(const std::string& members, net::Headers headers = {}) {
-    return ask("POST", "/historical/stock", {},
-               R"({"root":"AAPL","schema":"ohlc",)" + members + "}", std::move(headers));
-  }
-  std::string submit_week() {
-    const auto answer = submit(R"("start_date":"20240102","end_date":"20240108")");
-    EXPECT_EQ(answer.status, 202) << answer.body;
-    return Json::parse(answer.body)["job_id"];
-  }
-  void run_to_end(const std::string& job) { runtime_.run(until_ended(job)); }
-
-  Task<void> sleep_a_second() { (void)co_await sleep_for(runtime_, 1s); }
-  static Task<void> status_of(Api& api, net::ServerRequest request, int& status) {
-    status = (co_await api.handle(std::move(request))).status;
-  }
-
-  betedge::testing::VirtualRuntime runtime_{7};
-  std::unique_ptr<JobStore> file_;
-  FragileStore store_;
-  sinks::MemoryStore lake_{runtime_};
-  EmptySource source_{runtime_};
-  net::Limiter limiter_{runtime_, 4};
-  LineLog log_;
-  betedge::testing::CountedMetrics metrics_;
-  engine::DataProcessingService service_;
-  Guard guard_{runtime_, log_, {}, {}};
-  Api api_;
-
- private:
-  Task<void> start() { EXPECT_TRUE((co_await service_.start()).has_value()); }
-  Task<void> ask_into(net::ServerRequest request, Answer& answer) {
-    const auto response = co_await api_.handle(std::move(request));
-    answer = {response.status, std::string(as_text(response.body.bytes)), response.headers};
-  }
-  Task<void> until_ended(std::string job) {
-    const auto id = *JobId::parse(job);
-    while (true) {
-      const auto found = co_await service_.get_job_status(id);
-      if ((*found)->finished_at) co_return;
-      (void)co_await sleep_for(runtime_, 10ms);
-    }
-  }
-};
 
 TEST_F(ApiTest, DescribesItselfWithNothingThatIsNotThere) {
   const auto answer = ask("GET", "/");
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.body, R"({"service":"BetEdge Historical Data API","version":"9.8.7",)"
-                         R"("endpoints":["/historical/option","/historical/stock"],"docs":null,)"
-                         R"("health":"/health"})");
+                         R"("endpoints":["/historical/option","/historical/stock","/earnings"],)"
+                         R"("docs":"/docs","health":"/health"})");
   for (const std::string path : Json::parse(answer.body)["endpoints"])
     EXPECT_EQ(ask("GET", path).status, 405) << path;
 }
@@ -179,6 +22,8 @@ TEST_F(ApiTest, AnswersEveryEndpointOfItsTableAndNoOtherMethodOfIt) {
   for (const auto& endpoint : Api::endpoints()) {
     auto path = std::string(endpoint.pattern);
     if (const auto at = path.find("{job_id}"); at != std::string::npos) path.replace(at, 8, "x");
+    if (const auto at = path.find("{name}"); at != std::string::npos)
+      path.replace(at, 6, "thetadata");
     EXPECT_NE(ask(std::string(to_text(endpoint.method)), path).status, 404) << path;
     const auto wrong = ask("PATCH", path);
     EXPECT_EQ(wrong.status, 405) << path;
@@ -192,7 +37,8 @@ TEST_F(ApiTest, IsOpenOnlyWhereAnybodyMayAsk) {
   std::vector<std::string_view> open;
   for (const auto& endpoint : Api::endpoints())
     if (endpoint.access == Access::open) open.push_back(endpoint.pattern);
-  EXPECT_THAT(open, ElementsAre("/health", "/login", "/login", "/logout"));
+  EXPECT_THAT(
+      open, ElementsAre("/health", "/health/live", "/health/ready", "/login", "/login", "/logout"));
 }
 
 TEST_F(ApiTest, AsksForATokenBeforeAnythingElse) {
@@ -299,6 +145,231 @@ TEST_F(ApiTest, SaysWhyAJobStandsStillOnlyWhileItHasNotEnded) {
   source_.is_there = true;
   run_to_end(id);
   EXPECT_THAT(ask("GET", "/jobs/" + id).body, Not(HasSubstr("waiting_for")));
+}
+
+// --- Sync
+// ------------------------------------------------------------------------------------
+
+constexpr std::string_view kDay =
+    R"({"root":"AAPL","schema":"ohlc","start_date":"20240102","end_date":"20240102"})";
+
+TEST_F(ApiTest, HoldsASyncRequestUntilItsJobEnds) {
+  api_.set_rollout({.is_async_by_default = false});
+  const auto answer = ask("POST", "/historical/stock", {}, std::string(kDay));
+  EXPECT_EQ(answer.status, 202);
+  const auto id = answer.header("Location").substr(std::string_view("/jobs/").size());
+  EXPECT_EQ(answer.body, R"({"status":"success","request_id":")" + id + R"("})");
+  EXPECT_EQ(Json::parse(ask("GET", "/jobs/" + id).body)["status"], "completed");
+  EXPECT_EQ(metrics_.value(Metric::sync_requests, {"stock"}), 1);
+}
+
+TEST_F(ApiTest, ASyncRequestWhoseItemsFailedIsA500WithTheOriginalsSentence) {
+  api_.set_rollout({.is_async_by_default = false});
+  source_.failure = Error{ErrorCode::upstream_refused, "HTTP 400", {}};
+  nasdaq_.failure = source_.failure;
+  EXPECT_THAT(ask("POST", "/historical/stock", {}, std::string(kDay)).body,
+              StartsWith(R"({"detail":"Failed to process historical stock request: 1 of 1 items )"
+                         R"(failed: 20240102: HTTP 400")"));
+  EXPECT_THAT(ask("POST", "/historical/option", {}, std::string(kDay)).body,
+              StartsWith(R"({"detail":"Failed to process historical option request: )"));
+  const auto earnings =
+      ask("POST", "/earnings", {}, R"({"start_date":"202401","end_date":"202401"})");
+  EXPECT_EQ(earnings.status, 500);
+  EXPECT_THAT(earnings.body, StartsWith(R"({"detail":"Failed to process earnings request: )"));
+}
+
+TEST_F(ApiTest, HoldsNoLongerThanTheCallerWants) {
+  source_.latency = 1h;
+  const auto before = runtime_.steady_now();
+  const auto answer =
+      ask("POST", "/historical/stock", {}, std::string(kDay), {{"Prefer", "wait=5"}});
+  EXPECT_EQ(answer.status, 202);
+  EXPECT_EQ(Json::parse(answer.body)["status"], "accepted");
+  EXPECT_EQ(answer.header("Preference-Applied"), "wait=5");
+  EXPECT_GE(runtime_.steady_now() - before, 5s);
+  EXPECT_LT(runtime_.steady_now() - before, 6s);
+}
+
+TEST_F(ApiTest, AHeldRequestGetsA503WithLocationWhenTheServerDrainsAndItsJobGoesOn) {
+  api_.set_rollout({.is_async_by_default = false});
+  source_.latency = 1h;
+  TaskScope scope(runtime_);
+  Held held, left;
+  ask_later(scope, "POST", "/historical/stock", std::string(kDay), {}, held);
+  ask_later(scope, "POST", "/historical/stock", std::string(kDay), {}, left);
+  runtime_.run(sleep(10s));
+  EXPECT_FALSE(held.is_answered);
+  left.gone.request_stop();
+  runtime_.run(sleep(1ms));
+  EXPECT_TRUE(left.is_answered);
+  api_.drain();
+  runtime_.run(sleep(1ms));
+  ASSERT_TRUE(held.is_answered);
+  EXPECT_EQ(held.answer.status, 503);
+  EXPECT_THAT(held.answer.header("Location"), StartsWith("/jobs/"));
+  EXPECT_EQ(held.answer.header("Retry-After"), "5");
+  EXPECT_EQ(Json::parse(ask("GET", held.answer.header("Location")).body)["status"], "running");
+  runtime_.run(close_scope(scope));
+}
+
+// --- Nothing twice
+// ----------------------------------------------------------------------------
+
+TEST_F(ApiTest, AnEqualRequestJoinsAndAKeyReplays) {
+  source_.latency = 1h;
+  const auto first = ask("POST", "/historical/stock", {}, std::string(kDay));
+  const auto joined = ask("POST", "/historical/stock", {}, std::string(kDay));
+  EXPECT_EQ(joined.body, first.body);
+  EXPECT_EQ(joined.header("Betedge-Joined"), "true");
+  const auto other = [](std::string_view day) {
+    return R"({"root":"MSFT","schema":"ohlc","start_date":"20240102","end_date":")" +
+           std::string(day) + R"("})";
+  };
+  const auto keyed =
+      ask("POST", "/historical/stock", {}, other("20240103"), {{"Idempotency-Key", "\"k\\\"1\""}});
+  const auto again =
+      ask("POST", "/historical/stock", {}, other("20240103"), {{"Idempotency-Key", "k\"1"}});
+  EXPECT_EQ(again.body, keyed.body);
+  EXPECT_EQ(again.header("Idempotency-Replayed"), "true");
+  const auto reused =
+      ask("POST", "/historical/stock", {}, other("20240104"), {{"Idempotency-Key", "k\"1"}});
+  EXPECT_EQ(reused.status, 422);
+  EXPECT_EQ(Json::parse(reused.body)["detail"][0]["loc"], Json({"header", "Idempotency-Key"}));
+  for (const auto& bad :
+       {std::string(), std::string(256, 'x'), std::string("\"\""), std::string("k\xc3\xa9")})
+    EXPECT_EQ(
+        ask("POST", "/historical/stock", {}, other("20240103"), {{"Idempotency-Key", bad}}).status,
+        400);
+  // Somebody else's key is another one.
+  const auto theirs = ask("POST", "/historical/stock", {}, other("20240104"),
+                          {{"Idempotency-Key", "k\"1"}, {"X-Client-Id", "bob"}});
+  EXPECT_EQ(theirs.status, 202);
+}
+
+TEST_F(ApiTest, AKeyWhoseRequestIsBeingStoredIsAConflict) {
+  TaskScope scope(runtime_);
+  Held first, second;
+  for (auto* held : {&first, &second})
+    ask_later(scope, "POST", "/historical/stock", std::string(kDay), {{"Idempotency-Key", "k"}},
+              *held);
+  runtime_.run(sleep(1s));
+  EXPECT_EQ(first.answer.status, 202);
+  EXPECT_EQ(second.answer.status, 409);
+  EXPECT_EQ(second.answer.header("Retry-After"), "1");
+  runtime_.run(close_scope(scope));
+}
+
+TEST_F(ApiTest, ADryRunStoresNothing) {
+  const auto answer = ask("POST", "/historical/stock", {{"dry_run", "true"}}, std::string(kDay));
+  EXPECT_EQ(answer.status, 200);
+  const auto run = Json::parse(answer.body);
+  EXPECT_EQ(run["total"], 1);
+  EXPECT_EQ(run["calls"], 1);
+  EXPECT_EQ(run["items"][0]["key"], "historical-stock/ohlc/1m/AAPL/2024/01/02/data.parquet");
+  EXPECT_EQ(run["items"][0]["state"], "missing");
+  EXPECT_TRUE(run["expected"]["bytes"].is_null());
+  EXPECT_EQ(Json::parse(ask("GET", "/jobs").body)["total"], 0);
+  EXPECT_EQ(ask("POST", "/historical/stock", {{"dry_run", "perhaps"}}, std::string(kDay)).status,
+            422);
+}
+
+// --- Control
+// --------------------------------------------------------------------------------
+
+TEST_F(ApiTest, CancelsRetriesAndDeletes) {
+  source_.latency = 1h;
+  const auto id = submit_week();
+  runtime_.run(sleep_a_second());
+  EXPECT_EQ(ask("DELETE", "/jobs/" + id).status, 409);
+  EXPECT_EQ(ask("POST", "/jobs/" + id + "/retry").status, 409);
+  const auto cancelled = ask("POST", "/jobs/" + id + "/cancel");
+  EXPECT_EQ(cancelled.status, 202);
+  EXPECT_EQ(Json::parse(cancelled.body)["state"], "cancelling");
+  run_to_end(id);
+  const auto ended = Json::parse(ask("GET", "/jobs/" + id).body);
+  EXPECT_EQ(ended["state"], "cancelled");
+  EXPECT_EQ(ended["status"], "failed");
+  EXPECT_EQ(ended["error_message"], "cancelled");
+  EXPECT_EQ(ask("POST", "/jobs/" + id + "/cancel").status, 200);
+  EXPECT_EQ(ask("DELETE", "/jobs/" + id).status, 204);
+  EXPECT_EQ(ask("GET", "/jobs/" + id).status, 404);
+  EXPECT_EQ(ask("POST", "/jobs/" + id + "/cancel").status, 404);
+  EXPECT_EQ(ask("DELETE", "/jobs/" + id).status, 404);
+}
+
+TEST_F(ApiTest, ChangesAnUpstreamsLimitLive) {
+  const auto changed = ask("PUT", "/upstreams/thetadata", {}, R"({"concurrency":7})");
+  EXPECT_EQ(changed.status, 200);
+  EXPECT_EQ(Json::parse(changed.body)["concurrency"], 7);
+  EXPECT_EQ(limiter_.limit(), 7U);
+  const auto list = Json::parse(ask("GET", "/upstreams").body)["upstreams"];
+  ASSERT_EQ(list.size(), 2U);
+  EXPECT_EQ(list[1]["version"], "v3");
+  EXPECT_EQ(ask("PUT", "/upstreams/mars", {}, R"({"concurrency":7})").status, 404);
+  for (const auto* bad :
+       {"", "[]", "{}", R"({"concurrency":0})", R"({"concurrency":-1})", R"({"concurrency":257})",
+        R"({"concurrency":"7"})", R"({"concurrency":99999999999999999999})"})
+    EXPECT_EQ(ask("PUT", "/upstreams/thetadata", {}, bad).status, 422) << bad;
+  EXPECT_EQ(limiter_.limit(), 7U);
+}
+
+// --- Watching
+// -------------------------------------------------------------------------------
+
+TEST_F(ApiTest, AJobsTagIsItsVersionAndWhatItWaitsFor) {
+  source_.is_there = false;
+  const auto id = submit_week();
+  const auto first = ask("GET", "/jobs/" + id);
+  EXPECT_THAT(first.header("ETag"), ::testing::MatchesRegex("\"[0-9]+\""));
+  EXPECT_EQ(first.header("Retry-After"), "1");
+  const auto same = ask("GET", "/jobs/" + id, {}, {}, {{"If-None-Match", first.header("ETag")}});
+  EXPECT_TRUE(same.status == 304 || same.header("ETag") != first.header("ETag"));
+  runtime_.run(sleep(10s));
+  const auto waiting = ask("GET", "/jobs/" + id);
+  EXPECT_THAT(waiting.header("ETag"), HasSubstr("-w"));
+  const auto still =
+      ask("GET", "/jobs/" + id, {}, {}, {{"If-None-Match", "\"x\", W/" + waiting.header("ETag")}});
+  EXPECT_EQ(still.status, 304);
+  EXPECT_EQ(still.body, "");
+  source_.is_there = true;
+  run_to_end(id);
+  EXPECT_EQ(ask("GET", "/jobs/" + id).header("Retry-After"), "");
+}
+
+TEST_F(ApiTest, ALongPollAnswersWithTheNextChange) {
+  source_.latency = 20s;
+  const auto id = submit_week();
+  runtime_.run(sleep(1s));
+  const auto before = runtime_.steady_now();
+  const auto tag = ask("GET", "/jobs/" + id).header("ETag");
+  const auto changed = ask("GET", "/jobs/" + id, {{"wait", "60"}}, {}, {{"If-None-Match", tag}});
+  EXPECT_EQ(changed.status, 200);
+  EXPECT_NE(changed.header("ETag"), tag);
+  EXPECT_GT(runtime_.steady_now() - before, 10s);
+  // One that is known to be old is answered at once.
+  const auto now = runtime_.steady_now();
+  EXPECT_EQ(ask("GET", "/jobs/" + id, {{"wait", "60"}}, {}, {{"If-None-Match", tag}}).status, 200);
+  EXPECT_LT(runtime_.steady_now() - now, 1s);
+  source_.latency = 1h;
+  runtime_.run(sleep(30s));
+  const auto last = ask("GET", "/jobs/" + id).header("ETag");
+  EXPECT_EQ(ask("GET", "/jobs/" + id, {{"wait", "3"}}, {}, {{"If-None-Match", last}}).status, 304);
+  EXPECT_EQ(ask("GET", "/jobs/" + id, {{"wait", "-1"}}).status, 422);
+  EXPECT_EQ(ask("GET", "/jobs/" + id, {{"wait", "soon"}}).status, 422);
+}
+
+TEST_F(ApiTest, IsReadyWhenStoreAndLakeAnswerAndNamesWhatDoesNot) {
+  EXPECT_EQ(ask("GET", "/health/ready").status, 200);
+  store_.failure = Error{ErrorCode::store_unavailable, "disk I/O error on /home/ann", {}};
+  const auto answer = ask("GET", "/health/ready");
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(Json::parse(answer.body)["store"]["status"], "failing");
+  EXPECT_EQ(Json::parse(answer.body)["lake"]["status"], "ok");
+  EXPECT_THAT(answer.body, Not(HasSubstr("/home")));
+  store_.failure.reset();
+  api_.drain();
+  EXPECT_EQ(Json::parse(ask("GET", "/health/ready").body)["status"], "stopping");
+  EXPECT_EQ(ask("GET", "/health/live").status, 200);
 }
 
 struct IdCase {
