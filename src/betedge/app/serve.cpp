@@ -1,5 +1,7 @@
 #include "betedge/app/serve.hpp"
 
+#include <sys/resource.h>
+
 #include <cstdio>
 #include <filesystem>
 #include <optional>
@@ -54,6 +56,32 @@ sources::ThetaOptions theta_options(const Settings& settings) {
   return options;
 }
 
+// As many connections as half of the descriptors that this process may have: files, SQLite and the
+// terminal need theirs, whatever comes at the door.
+std::size_t most_connections() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    // The low one is for programs that use select(), which this is not.
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  const net::ServerOptions defaults;
+  if (limit.rlim_cur == 0) return defaults.max_connections;
+  return std::min<std::size_t>(defaults.max_connections,
+                               std::max<std::size_t>(1, limit.rlim_cur / 2));
+}
+
+Task<void> reload_certificate(net::HttpServer& http, Log& log, std::string file) {
+  const auto reloaded = co_await http.reload_tls();
+  if (reloaded) {
+    log.event(Level::info, "certificate_reloaded", {{"certificate", file}});
+  } else {
+    log.event(Level::error, "certificate_not_reloaded",
+              {{"certificate", file}, {"error", reloaded.error().message}});
+  }
+}
+
 engine::EngineOptions engine_options(const Settings& settings) {
   engine::EngineOptions options;
   options.concurrency = settings.theta_concurrency;
@@ -106,6 +134,15 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Settings settings
   net::ServerOptions options;
   options.address = settings.listen_address;
   options.port = settings.listen_port;
+  options.max_connections = most_connections();
+  if (!settings.tls_cert.empty()) {
+    options.tls = net::TlsFiles{.certificate = settings.tls_cert, .key = settings.tls_key};
+    options.handshake_failed = [&log](std::string peer, std::string reason) {
+      log.event(Level::info, "handshake_failed",
+                {{"peer", std::move(peer)}, {"error", std::move(reason)}});
+    };
+  }
+  const bool is_tls = options.tls.has_value();
   options.refusal = [](int status, std::string reason) {
     return server::Api::refusal(status, reason);
   };
@@ -113,6 +150,9 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Settings settings
   auto http = net::make_http_server(
       runtime, std::move(options),
       [&api](net::ServerRequest request) { return api.handle(std::move(request)); });
+  if (!http && http.error().code != ErrorCode::conflict) {
+    co_return std::unexpected(std::move(http).error());
+  }
   if (!http) {
     co_return fail_while(fmt::format("cannot listen on {} (choose another with --listen)",
                                      address_of(settings, settings.listen_port)),
@@ -132,12 +172,21 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Settings settings
              {"listen", address},
              {"lake", parts.lake->name()},
              {"store", settings.store_url}});
-  fmt::print("betedge {} listening on http://{}\n", BETEDGE_VERSION, address);
+  TaskScope reloads(runtime);
+  if (is_tls) {
+    stop.on_hangup([&reloads, &http, &log, file = settings.tls_cert] {
+      reloads.spawn(reload_certificate(**http, log, file));
+    });
+  }
+  fmt::print("betedge {} listening on {}://{}\n", BETEDGE_VERSION, is_tls ? "https" : "http",
+             address);
   std::fflush(stdout);
 
   co_await stop.wait();
+  stop.on_hangup({});
   log.event(Level::info, "service_stopping", {{"signal", stop.signal_name()}});
   api.drain();
+  co_await reloads.close();
   co_await (*http)->stop(kDrainGrace);
   co_await service.close();
   log.event(Level::info, "service_stopped", {});

@@ -10,7 +10,11 @@ StopRequest::StopRequest(net::AsioRuntime& runtime) : asked_(runtime) {
   sigaction(SIGHUP, nullptr, &hangup);
   const bool ignores_hangup = hangup.sa_handler == SIG_IGN;
   runtime.handle_signals([this, ignores_hangup](int number) {
-    if (number != SIGHUP || !ignores_hangup) on_signal(number);
+    if (number == SIGHUP && on_hangup_) {
+      on_hangup_();
+    } else if (number != SIGHUP || !ignores_hangup) {
+      on_signal(number);
+    }
   });
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <stop_token>
 #include <string>
 
@@ -10,10 +11,15 @@ namespace betedge::app {
 
 // The end of a command that runs until it is told to stop. The first of SIGTERM, SIGINT and SIGHUP
 // asks it to; a second one ends the process at once, with 128 and the signal's number. SIGHUP means
-// nothing to a process that was started ignoring it (nohup).
+// nothing to a process that was started ignoring it (nohup), and is no stop where it has another
+// meaning.
 class StopRequest {
  public:
   explicit StopRequest(net::AsioRuntime& runtime);
+
+  // From now on SIGHUP calls this, on the loop's thread, instead of asking for a stop; also in a
+  // process that was started ignoring it. Empty: as before.
+  void on_hangup(std::function<void()> work) { on_hangup_ = std::move(work); }
 
   // Until a signal has come; at once when one has already.
   Task<void> wait();
@@ -27,6 +33,7 @@ class StopRequest {
   Notify asked_;
   std::stop_source source_;
   int signal_ = 0;
+  std::function<void()> on_hangup_;
 };
 
 }  // namespace betedge::app
