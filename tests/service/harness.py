@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import signal
+import ssl
 import subprocess
 import threading
 import time
@@ -51,10 +52,16 @@ class Response:
 
 
 class Client:
-    """HTTP/1.1 to one server, a connection a request."""
+    """HTTP/1.1 to one server, a connection a request; https, verified by `ca`, a file, when it is given."""
 
-    def __init__(self, port, timeout=PATIENCE):
-        self.port, self.timeout = port, timeout
+    def __init__(self, port, timeout=PATIENCE, ca=None):
+        self.port, self.timeout, self.ca = port, timeout, ca
+
+    def _connection(self):
+        if self.ca is None:
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
+        context = ssl.create_default_context(cafile=str(self.ca))
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=self.timeout, context=context)
 
     def request(self, method, path, body=None, headers=None):
         headers = dict(headers or {})
@@ -63,7 +70,7 @@ class Client:
             headers.setdefault("Content-Type", "application/json")
         if isinstance(body, str):
             body = body.encode("utf-8")
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
+        connection = self._connection()
         try:
             connection.request(method, path, body=body, headers=headers)
             answer = connection.getresponse()
@@ -250,7 +257,7 @@ class Process:
 class Server(Process):
     """`betedge serve` on a free port, with a lake and a store of its own."""
 
-    READY = r"^betedge (\S+) listening on http://127\.0\.0\.1:(\d+)$"
+    READY = r"^betedge (\S+) listening on https?://127\.0\.0\.1:(\d+)$"
 
     def __init__(self, folder, sim=None, arguments=(), environment=None, store=None, preexec=None, **settings):
         folder = Path(folder)
@@ -271,7 +278,7 @@ class Server(Process):
         )
         self.version, port = self.ready_line.groups()
         self.port = int(port)
-        self.client = Client(self.port)
+        self.client = Client(self.port, ca=environment.get("BETEDGE_TLS_CERT"))
 
     def wait_job(self, job_id, timeout=PATIENCE):
         """Waits for the job's end in the log, and returns how it stands."""

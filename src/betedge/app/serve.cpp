@@ -1,5 +1,7 @@
 #include "betedge/app/serve.hpp"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -58,6 +60,32 @@ sources::ThetaOptions theta_options(const Settings& settings) {
   }
   options.idle_timeout = settings.theta_timeout;
   return options;
+}
+
+// As many connections as half of the descriptors that this process may have: files, SQLite and the
+// terminal need theirs, whatever comes at the door.
+std::size_t most_connections() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    // The low one is for programs that use select(), which this is not.
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  const net::ServerOptions defaults;
+  if (limit.rlim_cur == 0) return defaults.max_connections;
+  return std::min<std::size_t>(defaults.max_connections,
+                               std::max<std::size_t>(1, limit.rlim_cur / 2));
+}
+
+Task<void> reload_certificate(net::HttpServer& http, Log& log, std::string file) {
+  const auto reloaded = co_await http.reload_tls();
+  if (reloaded) {
+    log.event(Level::info, "certificate_reloaded", {{"certificate", file}});
+  } else {
+    log.event(Level::error, "certificate_not_reloaded",
+              {{"certificate", file}, {"error", reloaded.error().message}});
+  }
 }
 
 engine::EngineOptions engine_options(const Settings& settings) {
@@ -129,9 +157,11 @@ void warn(Log& log, const ServerSettings& read) {
 }
 
 // What SIGHUP does: reads all of it again, and takes up what can change while it runs. What is
-// wrong changes nothing.
+// wrong changes nothing. `https`: the server, when it speaks TLS.
 Task<void> reload(net::AsioRuntime& runtime, Command command, ServerSettings& running,
-                  server::Guard& guard, server::Api& api, LevelLog& log) {
+                  server::Guard& guard, server::Api& api, net::HttpServer* https, LevelLog& log) {
+  // The files are what changes here, not the settings that name them.
+  if (https != nullptr) co_await reload_certificate(*https, log, running.loaded.settings.tls_cert);
   const bool is_insecure_allowed = command.insecure_listen;
   auto read = [command = std::move(command)] {
     return load_server_settings(command.outside, command.insecure_listen);
@@ -183,9 +213,8 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Command command,
   const auto terminal_source = make_metered_source(*terminal, runtime, *parts.metrics, theta);
   net::Limiter nasdaq_limiter(runtime, kNasdaqConcurrency);
   say_slots_at_scrapes(*parts.metrics, nasdaq, nasdaq_limiter);
-  const auto calendar =
-      sources::make_nasdaq_source(runtime, *parts.client, nasdaq_limiter,
-                                  {.base_url = settings.nasdaq_base_url, .pace = {}});
+  const auto calendar = sources::make_nasdaq_source(
+      runtime, *parts.client, nasdaq_limiter, {.base_url = settings.nasdaq_base_url, .pace = {}});
   const auto calendar_source = make_metered_source(*calendar, runtime, *parts.metrics, nasdaq);
   engine::DataProcessingService service({.runtime = runtime,
                                          .jobs = *parts.jobs,
@@ -195,7 +224,10 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Command command,
                                          .log = log,
                                          .metrics = *parts.metrics},
                                         engine_options(settings));
-  server::Guard guard(runtime, log, {.listen_address = settings.listen_address}, running.rules);
+  server::Guard guard(
+      runtime, log,
+      {.listen_address = settings.listen_address, .is_tls = !settings.tls_cert.empty()},
+      running.rules);
   server::Api api(runtime, service, log, guard,
                   {.version = BETEDGE_VERSION,
                    .existing = settings.force_refresh ? Existing::replace : Existing::keep},
@@ -206,6 +238,15 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Command command,
   net::ServerOptions options;
   options.address = settings.listen_address;
   options.port = settings.listen_port;
+  options.max_connections = most_connections();
+  if (!settings.tls_cert.empty()) {
+    options.tls = net::TlsFiles{.certificate = settings.tls_cert, .key = settings.tls_key};
+    options.handshake_failed = [&log](std::string peer, std::string reason) {
+      log.event(Level::info, "handshake_failed",
+                {{"peer", std::move(peer)}, {"error", std::move(reason)}});
+    };
+  }
+  const bool is_tls = options.tls.has_value();
   options.max_body_bytes = settings.limit_body_bytes;
   options.refusal = [&metrics = *parts.metrics](int status, std::string reason) {
     metrics.counter(Metric::http_refused_requests, {fmt::format("{}", status)}).add();
@@ -215,6 +256,9 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Command command,
   auto http = net::make_http_server(
       runtime, std::move(options),
       [&api](net::ServerRequest request) { return api.handle(std::move(request)); });
+  if (!http && http.error().code != ErrorCode::conflict) {
+    co_return std::unexpected(std::move(http).error());
+  }
   if (!http) {
     co_return fail_while(fmt::format("cannot listen on {} (choose another with --listen)",
                                      address_of(settings, settings.listen_port)),
@@ -234,11 +278,12 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Command command,
              {"listen", address},
              {"lake", parts.lake->name()},
              {"store", settings.store_url}});
-  fmt::print("betedge {} listening on http://{}\n", BETEDGE_VERSION, address);
+  fmt::print("betedge {} listening on {}://{}\n", BETEDGE_VERSION, is_tls ? "https" : "http",
+             address);
   std::fflush(stdout);
 
   while (co_await stop.wait() == StopRequest::Asked::reload)
-    co_await reload(runtime, command, running, guard, api, log);
+    co_await reload(runtime, command, running, guard, api, is_tls ? http->get() : nullptr, log);
   log.event(Level::info, "service_stopping", {{"signal", stop.signal_name()}});
   api.drain();
   co_await (*http)->stop(kDrainGrace);

@@ -281,6 +281,19 @@ std::vector<Setting> make_table() {
        .rule = "an IP address and a port, for example 127.0.0.1:8000",
        .read = read_listen,
        .show = show_listen});
+  add({.name = "tls.cert",
+       .short_names = {},
+       .help =
+           "PEM file of the certificate to serve https with, and of what leads to its authority",
+       .rule = "a file",
+       .read = [](Settings& s, std::string_view t) { return read_text(s.tls_cert, t); },
+       .show = [](const Settings& s) { return s.tls_cert; }});
+  add({.name = "tls.key",
+       .short_names = {},
+       .help = "PEM file of that certificate's key, without a passphrase",
+       .rule = "a file",
+       .read = [](Settings& s, std::string_view t) { return read_text(s.tls_key, t); },
+       .show = [](const Settings& s) { return s.tls_key; }});
   add({.name = "lake.url",
        .short_names = {"BETEDGE_LAKE"},
        .help = "where the files go: a folder, or s3://bucket/prefix",
@@ -567,7 +580,8 @@ constexpr std::string_view kUnused[] = {"THETA_USERNAME",
                                         "KAFKA_BOOTSTRAP_SERVERS"};
 
 // BETEDGE_ names that other commands read, or that choose the file itself.
-constexpr std::string_view kOtherNames[] = {"BETEDGE_CONFIG", "BETEDGE_URL", "BETEDGE_TOKEN"};
+constexpr std::string_view kOtherNames[] = {"BETEDGE_CONFIG", "BETEDGE_URL", "BETEDGE_TOKEN",
+                                            "BETEDGE_CA_FILE"};
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
@@ -837,6 +851,13 @@ Result<LoadedSettings> load_settings(const Outside& outside) {
   }
 
   auto& settings = loaded.settings;
+  if (settings.tls_cert.empty() != settings.tls_key.empty()) {
+    const std::string_view given = settings.tls_cert.empty() ? "tls.key" : "tls.cert";
+    const std::string_view other = settings.tls_cert.empty() ? "tls.cert" : "tls.key";
+    return fail(ErrorCode::invalid_request,
+                fmt::format("{} is set (from {}) without {}: https needs both, http neither", given,
+                            loaded.origins.find(given)->second, other));
+  }
   if (settings.lake_url.empty()) {
     // As the original: who names a MinIO server wants the files there.
     if (loaded.origins["s3.endpoint"] != "default") {

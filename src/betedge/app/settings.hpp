@@ -42,6 +42,9 @@ struct Settings {
   std::chrono::milliseconds theta_retry_delay{500};  // before the second attempt; then it grows
   int theta_retry_attempts = 4;                      // in all, the first included
 
+  std::string tls_cert;  // PEM files; both or neither
+  std::string tls_key;
+
   std::uint16_t listen_port = 8000;  // 0 takes a free one
   bool s3_secure = false;
   ThetaApi theta_api = ThetaApi::automatic;

@@ -31,6 +31,7 @@ version.
 Every command has --help, and --json for scripts.
 
 The server's address is --url or BETEDGE_URL (http://127.0.0.1:8000), its token BETEDGE_TOKEN.
+An https:// server is verified by the system's authorities, or by those of the file BETEDGE_CA_FILE.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some items failed, 4 not allowed, 5 server not
 available, 6 no such job, 7 not done within --timeout, 130 interrupted (the job goes on).
 )";

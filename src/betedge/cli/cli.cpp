@@ -27,10 +27,12 @@ int run_client(Console& console, Invocation invocation) {
   if (!invocation.url.empty()) address.url = invocation.url;
 
   net::AsioRuntime runtime(1, 1);
-  auto http = net::make_http_client(runtime);
+  auto http = net::make_http_client(runtime, {.ca_file = address.ca_file});
   if (!http) {
-    console.err(fmt::format("betedge: {}\n", http.error().message));
-    return kFailed;
+    const bool is_file = http.error().code == ErrorCode::invalid_request;
+    console.err(fmt::format("betedge: {}{}\n", http.error().message,
+                            is_file ? fmt::format("; {} names it", kCaFileVariable) : ""));
+    return is_file ? kUsage : kFailed;
   }
   sdk::AsyncClient server(runtime, **http, std::move(address));
   std::stop_source stop;

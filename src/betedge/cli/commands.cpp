@@ -78,10 +78,15 @@ int complain(Workplace& workplace, const Invocation& invocation, const sdk::Fail
       break;
     case sdk::Problem::unavailable:
       if (failure.http_status == 0) {
-        text = fmt::format(
-            "{}: cannot reach the server: {}. Start it with 'betedge serve', or say where it is "
-            "with --url or {}.\n",
-            who, why, kUrlVariable);
+        const bool is_tls = workplace.server.url().starts_with("https:");
+        text = is_tls ? fmt::format(
+                            "{}: cannot reach the server: {}. Is --url or {} right? {} names the "
+                            "file of the authorities that certificates are verified by.\n",
+                            who, why, kUrlVariable, kCaFileVariable)
+                      : fmt::format(
+                            "{}: cannot reach the server: {}. Start it with 'betedge serve', or "
+                            "say where it is with --url or {}.\n",
+                            who, why, kUrlVariable);
       } else {
         const auto seconds = std::chrono::ceil<std::chrono::seconds>(failure.retry_after).count();
         const auto when = seconds > 0 ? fmt::format("in {} s", seconds) : std::string("later");

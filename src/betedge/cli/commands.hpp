@@ -25,5 +25,7 @@ Task<int> execute(Workplace& workplace, Invocation invocation);
 // How to call the server's address and token, for messages and for run().
 inline constexpr const char* kUrlVariable = "BETEDGE_URL";
 inline constexpr const char* kTokenVariable = "BETEDGE_TOKEN";
+// A file of PEM certificates that an https:// server is verified by, instead of the system's.
+inline constexpr const char* kCaFileVariable = "BETEDGE_CA_FILE";
 
 }  // namespace betedge::cli

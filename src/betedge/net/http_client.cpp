@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <openssl/pem.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -206,6 +207,29 @@ std::string in_words(std::chrono::milliseconds time) {
                                   : fmt::format("{} ms", time.count());
 }
 
+// What curl says of a TLS connection that did not come about, without the names of OpenSSL's
+// insides.
+Error tls_error(const std::string& endpoint, CURLcode code, std::string_view detail) {
+  constexpr std::string_view kProblem = "SSL certificate problem: ";
+  constexpr std::string_view kRoutines = "SSL routines::";
+  if (code == CURLE_PEER_FAILED_VERIFICATION) {
+    if (detail.starts_with(kProblem)) detail.remove_prefix(kProblem.size());
+    if (detail.starts_with("SSL: ")) detail.remove_prefix(5);
+    return {ErrorCode::upstream_unavailable,
+            fmt::format("the certificate of {} is not trusted: {}", endpoint, detail)};
+  }
+  if (detail.contains("wrong version number") || detail.contains("packet length too long") ||
+      detail.contains("record layer failure")) {
+    return {ErrorCode::upstream_unavailable,
+            fmt::format("{} does not speak TLS: is it http:// rather than https://?", endpoint)};
+  }
+  if (const auto at = detail.find(kRoutines); at != std::string_view::npos) {
+    detail.remove_prefix(at + kRoutines.size());
+  }
+  return {ErrorCode::upstream_unavailable,
+          fmt::format("no TLS connection to {}: {}", endpoint, detail)};
+}
+
 // What went wrong, for the person on call.
 Error error_of(const Exchange& exchange, CURLcode code) {
   const auto& endpoint = exchange.endpoint;
@@ -232,9 +256,7 @@ Error error_of(const Exchange& exchange, CURLcode code) {
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR:
-      return {ErrorCode::upstream_unavailable,
-              fmt::format("no trusted TLS connection to {}: {}", endpoint, detail)};
+    case CURLE_SSL_ISSUER_ERROR: return tls_error(endpoint, code, detail);
     case CURLE_GOT_NOTHING:
       return {ErrorCode::upstream_failed,
               fmt::format("{} closed the connection without an answer", endpoint)};
@@ -269,7 +291,8 @@ Error error_of(const Exchange& exchange, CURLcode code) {
 
 class CurlClient final : public HttpClient {
  public:
-  CurlClient(Runtime& runtime, CURLM* multi) : runtime_(runtime), multi_(multi) {
+  CurlClient(Runtime& runtime, CURLM* multi, HttpClientOptions options)
+      : runtime_(runtime), multi_(multi), options_(std::move(options)) {
     thread_ = std::thread([this] { move_bytes(); });
   }
   CurlClient(const CurlClient&) = delete;
@@ -314,6 +337,7 @@ class CurlClient final : public HttpClient {
 
   Runtime& runtime_;
   CURLM* multi_;
+  const HttpClientOptions options_;
   std::mutex mutex_;
   std::vector<std::pair<Order, ExchangePtr>> orders_;
   bool quits_ = false;
@@ -390,6 +414,10 @@ void CurlClient::set_up(Exchange& exchange) {
   curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  if (!options_.ca_file.empty()) {
+    curl_easy_setopt(easy, CURLOPT_CAINFO, options_.ca_file.c_str());
+    curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+  }
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   // An exchange that is given up does not wait for the resolver's thread.
@@ -591,9 +619,30 @@ Task<Result<std::unique_ptr<HttpResponse>>> CurlClient::send(HttpRequest request
   co_return std::make_unique<CurlResponse>(*this, exchange, std::move(stop));
 }
 
+// Here and not at the first request, where curl says of a bad file only that it is bad.
+Result<void> check_ca_file(const std::string& file) {
+  errno = 0;
+  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new_file(file.c_str(), "r"), BIO_free);
+  if (!bio) {
+    return fail(ErrorCode::invalid_request,
+                fmt::format("the file of certificate authorities {} cannot be read: {}", file,
+                            errno != 0 ? std::strerror(errno) : "unknown reason"));
+  }
+  const std::unique_ptr<X509, decltype(&X509_free)> first(
+      PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr), X509_free);
+  if (!first) {
+    return fail(ErrorCode::invalid_request,
+                fmt::format("the file of certificate authorities {} has no certificate in PEM form "
+                            "(-----BEGIN CERTIFICATE-----)",
+                            file));
+  }
+  return {};
+}
+
 }  // namespace
 
-Result<std::unique_ptr<HttpClient>> make_http_client(Runtime& runtime) {
+Result<std::unique_ptr<HttpClient>> make_http_client(Runtime& runtime, HttpClientOptions options) {
+  if (!options.ca_file.empty()) BETEDGE_TRY_VOID(check_ca_file(options.ca_file));
   static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
   if (started != CURLE_OK) {
     return fail(ErrorCode::internal,
@@ -602,7 +651,7 @@ Result<std::unique_ptr<HttpClient>> make_http_client(Runtime& runtime) {
   auto* multi = curl_multi_init();
   if (multi == nullptr) return fail(ErrorCode::internal, "libcurl does not start");
   curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, kMostKeptConnections);
-  return std::make_unique<CurlClient>(runtime, multi);
+  return std::make_unique<CurlClient>(runtime, multi, std::move(options));
 }
 
 Task<Result<std::string>> read_all(std::unique_ptr<HttpResponse> response,

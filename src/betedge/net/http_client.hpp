@@ -61,8 +61,17 @@ class HttpClient {
                                                            std::stop_token stop) = 0;
 };
 
-// libcurl's, with a thread of its own. Close it (drop it) after all its responses are gone.
-Result<std::unique_ptr<HttpClient>> make_http_client(Runtime& runtime);
+struct HttpClientOptions {
+  // PEM certificates of the authorities that https servers are verified by, instead of the
+  // system's; a self-signed certificate is its own authority. Empty: the system's.
+  std::string ca_file{};
+};
+
+// libcurl's, with a thread of its own. Close it (drop it) after all its responses are gone. https
+// servers are verified, name and all; one that cannot be is upstream_unavailable, with the reason.
+// invalid_request: `ca_file` cannot be read or has no certificate.
+Result<std::unique_ptr<HttpClient>> make_http_client(Runtime& runtime,
+                                                     HttpClientOptions options = {});
 
 // The whole body, refused as upstream_garbled when it is larger than `limit_bytes`.
 Task<Result<std::string>> read_all(std::unique_ptr<HttpResponse> response, std::size_t limit_bytes);

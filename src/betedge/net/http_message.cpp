@@ -72,7 +72,38 @@ bool list_has(std::string_view list, std::string_view member) {
   return false;
 }
 
-OrRefusal<void> parse_target(std::string_view target, RequestHead& head) {
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+// RFC 3986 3.2.2 and 3.2.3: a name, an IPv4 address or one of IPv6 in brackets, perhaps a port; no
+// user. Whether it is one of ours is for others to say.
+bool is_host_and_port(std::string_view text) {
+  static constexpr std::string_view kInNames = "-._~!$&'()*+,;=%";
+  const auto is_in_name = [](char c) {
+    return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') || kInNames.contains(c);
+  };
+  const auto is_in_address = [](char c) { return hex_digit(c) >= 0 || c == ':' || c == '.'; };
+  std::string_view host;
+  if (text.starts_with('[')) {
+    const auto end = text.find(']');
+    if (end == std::string_view::npos) return false;
+    host = text.substr(1, end - 1);
+    text.remove_prefix(end + 1);
+    if (!std::ranges::all_of(host, is_in_address)) return false;
+  } else {
+    host = text.substr(0, text.find(':'));
+    text.remove_prefix(host.size());
+    if (!std::ranges::all_of(host, is_in_name)) return false;
+  }
+  if (host.empty()) return false;
+  return text.empty() ||
+         (text.size() <= 6 && std::ranges::all_of(text.substr(1), is_digit) && text.front() == ':');
+}
+
+// `authority` becomes the host that an absolute form names.
+OrRefusal<void> parse_target(std::string_view target, RequestHead& head,
+                             std::optional<std::string_view>& authority) {
   const auto is_visible = [](char c) { return c > 0x20 && c < 0x7f && c != '#'; };
   if (!std::ranges::all_of(target, is_visible)) {
     return refuse(400, "the request target has a character that has to be escaped");
@@ -86,7 +117,8 @@ OrRefusal<void> parse_target(std::string_view target, RequestHead& head) {
     if (!equal_ignoring_case(target.substr(0, scheme.size()), scheme)) continue;
     target.remove_prefix(scheme.size());
     const auto path = target.find_first_of("/?");
-    if (path == 0) return refuse(400, "the request target names no host");
+    authority = target.substr(0, path);
+    if (!is_host_and_port(*authority)) return refuse(400, "the request target names no host");
     target = path == std::string_view::npos ? "/" : target.substr(path);
     break;
   }
@@ -114,7 +146,8 @@ OrRefusal<void> parse_target(std::string_view target, RequestHead& head) {
   return {};
 }
 
-OrRefusal<void> parse_request_line(std::string_view line, RequestHead& head) {
+OrRefusal<void> parse_request_line(std::string_view line, RequestHead& head,
+                                   std::optional<std::string_view>& authority) {
   const auto first = line.find(' ');
   const auto last = line.rfind(' ');
   if (first == std::string_view::npos || first == last) {
@@ -123,7 +156,6 @@ OrRefusal<void> parse_request_line(std::string_view line, RequestHead& head) {
   const auto method = line.substr(0, first);
   const auto version = line.substr(last + 1);
   if (!is_token(method)) return refuse(400, "the method is no token");
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   if (version.size() != 8 || !version.starts_with("HTTP/") || !is_digit(version[5]) ||
       version[6] != '.' || !is_digit(version[7])) {
     return refuse(400, "the request line does not end in an HTTP version");
@@ -134,7 +166,7 @@ OrRefusal<void> parse_request_line(std::string_view line, RequestHead& head) {
   }
   head.minor_version = version[7] == '0' ? 0 : 1;
   head.method = method;
-  return parse_target(line.substr(first + 1, last - first - 1), head);
+  return parse_target(line.substr(first + 1, last - first - 1), head, authority);
 }
 
 }  // namespace
@@ -144,6 +176,10 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
 }
 
 OrRefusal<std::size_t> find_head_end(std::string_view bytes, std::size_t& scanned) {
+  // The first byte of every TLS handshake, and of no request.
+  if (bytes.starts_with('\x16')) {
+    return refuse(400, "TLS was spoken to a port that speaks plain HTTP: use http:// here");
+  }
   while (true) {
     const auto at = bytes.find('\n', scanned);
     if (at == std::string_view::npos) {
@@ -160,7 +196,8 @@ OrRefusal<std::size_t> find_head_end(std::string_view bytes, std::size_t& scanne
 
 OrRefusal<RequestHead> parse_head(std::string_view text) {
   RequestHead head;
-  if (auto parsed = parse_request_line(take_line(text), head); !parsed) {
+  std::optional<std::string_view> authority;
+  if (auto parsed = parse_request_line(take_line(text), head, authority); !parsed) {
     return std::unexpected(std::move(parsed).error());
   }
   int hosts = 0, lengths = 0, codings = 0;
@@ -173,15 +210,17 @@ OrRefusal<RequestHead> parse_head(std::string_view text) {
     if (colon == std::string_view::npos) return refuse(400, "a header has no colon");
     const auto name = line.substr(0, colon);
     if (!is_token(name)) return refuse(400, "the name of a header is no token");
-    const auto value = trim(line.substr(colon + 1));
+    auto value = trim(line.substr(colon + 1));
     if (!std::ranges::all_of(value, is_field_char)) {
       return refuse(400, "the value of a header has a control character");
     }
     if (head.headers.size() == kMaxFields) return refuse(431, "more than 128 headers");
     if (equal_ignoring_case(name, "Host")) {
       ++hosts;
-      const auto ends_authority = [](char c) { return c == ' ' || c == '/' || c == '@'; };
-      if (std::ranges::any_of(value, ends_authority)) return refuse(400, "Host is no host");
+      // RFC 9112 3.2: empty where the target has no host of its own.
+      if (!value.empty() && !is_host_and_port(value)) return refuse(400, "Host is no host");
+      // RFC 9112 3.2.2: the host that an absolute form names is the one that counts.
+      value = authority.value_or(value);
     } else if (equal_ignoring_case(name, "Content-Length")) {
       ++lengths;
       const auto length = parse_number(value, 10);
@@ -271,8 +310,17 @@ OrRefusal<std::size_t> ChunkedDecoder::feed(std::string_view bytes, std::string&
 OrRefusal<void> ChunkedDecoder::take_line() {
   switch (state_) {
     case State::size_line: {
-      const auto size = parse_number(trim(std::string_view(line_).substr(0, line_.find(';'))), 16);
+      // RFC 9112 7.1.1: white space is allowed before an extension's ";" and nowhere else.
+      auto digits = std::string_view(line_);
+      if (const auto extension = digits.find(';'); extension != std::string_view::npos) {
+        digits = digits.substr(0, extension);
+        digits = digits.substr(0, digits.find_last_not_of(" \t") + 1);
+      }
+      const auto size = parse_number(digits, 16);
       if (!size) return refuse(400, "the size of a chunk is no number");
+      if (!std::ranges::all_of(line_, is_field_char)) {
+        return refuse(400, "an extension of a chunk has a control character");
+      }
       chunk_left_ = *size;
       state_ = *size == 0 ? State::trailer_line : State::data;
       return {};
@@ -284,7 +332,14 @@ OrRefusal<void> ChunkedDecoder::take_line() {
     case State::trailer_line:
       trailer_bytes_ += line_.size();
       if (trailer_bytes_ > max_line_bytes_) return refuse(400, "the trailers are too long");
-      if (line_.empty()) state_ = State::done;
+      if (line_.empty()) {
+        state_ = State::done;
+      } else if (const auto colon = line_.find(':');
+                 colon == std::string::npos ||
+                 !is_token(std::string_view(line_).substr(0, colon)) ||
+                 !std::ranges::all_of(line_, is_field_char)) {
+        return refuse(400, "a trailer is no header");
+      }
       return {};
     case State::data:
     case State::done: break;

@@ -29,7 +29,7 @@ struct RequestHead {
   std::string method;
   std::string path;  // percent-decoded, without the query
   std::vector<std::pair<std::string, std::string>> query;
-  Headers headers;
+  Headers headers;  // Host is the target's, when that is in absolute form
   int minor_version = 1;
   bool keep_alive = true;
   bool expects_continue = false;
@@ -39,12 +39,14 @@ struct RequestHead {
 
 // The size of the head that begins `bytes`, its empty line included; 0 when it has not come whole.
 // `scanned` remembers between calls, as more bytes come, how far it was looked at; begin with 0.
-// 400 for a line that does not end in CR LF, at once, and not only when a timeout ends the waiting.
+// 400 for a line that does not end in CR LF and for the beginning of TLS, at once, and not only
+// when a timeout ends the waiting.
 OrRefusal<std::size_t> find_head_end(std::string_view bytes, std::size_t& scanned);
 
-// Reads a whole head, up to and with its empty line. 400: malformed, no Host or two, obs-fold, both
-// Content-Length and Transfer-Encoding, two Content-Lengths, a bad escape. 417: an unknown Expect.
-// 431: more than 128 fields. 501: a method or transfer coding that is not known. 505: not HTTP/1.x.
+// Reads a whole head, up to and with its empty line. 400: malformed, no Host or two or one that is
+// none, obs-fold, both Content-Length and Transfer-Encoding, two Content-Lengths, a bad escape.
+// 417: an unknown Expect. 431: more than 128 fields. 501: a method or transfer coding that is not
+// known. 505: not HTTP/1.x.
 OrRefusal<RequestHead> parse_head(std::string_view head);
 
 // "%41b" -> "Ab"; "+" is a space only with `plus_is_space`. nullopt for a bad escape and for %00.

@@ -15,6 +15,8 @@ ServerAddress address_from_environment() {
     address.url = url;
   if (const char* const token = std::getenv("BETEDGE_TOKEN"); token != nullptr)
     address.token = token;
+  if (const char* const file = std::getenv("BETEDGE_CA_FILE"); file != nullptr)
+    address.ca_file = file;
   return address;
 }
 
@@ -42,9 +44,11 @@ struct Client::Impl {
 
 Outcome<Client> Client::open(ServerAddress address) {
   auto impl = std::make_unique<Impl>(std::move(address));
-  auto http = net::make_http_client(impl->runtime);
+  auto http = net::make_http_client(impl->runtime, {.ca_file = impl->address.ca_file});
   if (!http) {
-    return std::unexpected(Failure{Problem::server_failed, 0, std::move(http.error().message)});
+    const auto problem =
+        http.error().code == ErrorCode::invalid_request ? Problem::refused : Problem::server_failed;
+    return std::unexpected(Failure{problem, 0, std::move(http.error().message)});
   }
   impl->http = *std::move(http);
   impl->client.emplace(impl->runtime, *impl->http, impl->address);

@@ -19,7 +19,8 @@ ServerAddress address_from_environment();
 // token may be stopped from any thread.
 class Client {
  public:
-  // Does not ask the server anything yet; fails when libcurl does not start.
+  // Does not ask the server anything yet; fails when libcurl does not start, and when the file of
+  // certificate authorities is none.
   static Outcome<Client> open(ServerAddress address);
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;

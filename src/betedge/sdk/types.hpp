@@ -43,6 +43,8 @@ struct ServerAddress {
   std::string url = "http://127.0.0.1:8000";  // "http://" may be left out
   std::string token{};                        // empty: none is sent
   std::string client_id{};                    // X-Client-Id; empty: none is sent
+  // Of https://: PEM certificates that the server is verified by; empty: the system's.
+  std::string ca_file{};
 };
 
 // A job as the server tells it: read, and as it came.

@@ -219,11 +219,30 @@ TEST_F(SettingsTest, ForceRefreshIsReadAsTheOriginalDid) {
   }
 }
 
+TEST_F(SettingsTest, CertificateAndKeyAreBothSetOrNeither) {
+  outside_.flags["tls.cert"] = "cert.pem";
+  const auto alone = load_settings(outside_);
+  ASSERT_FALSE(alone);
+  EXPECT_EQ(alone.error().message,
+            "tls.cert is set (from --tls-cert) without tls.key: https needs both, http neither");
+  outside_.environment["BETEDGE_TLS_KEY"] = "key.pem";
+  EXPECT_EQ(load().tls_cert, "cert.pem");
+  EXPECT_EQ(load().tls_key, "key.pem");
+  outside_.flags.clear();
+  const auto key_alone = load_settings(outside_);
+  ASSERT_FALSE(key_alone);
+  EXPECT_EQ(
+      key_alone.error().message,
+      "tls.key is set (from BETEDGE_TLS_KEY in the environment) without tls.cert: https needs "
+      "both, http neither");
+}
+
 TEST_F(SettingsTest, NamesWithoutUseGiveOneWarningEach) {
   outside_.environment["THETA_USERNAME"] = "ann";
   outside_.environment["THETA_PASSWORD"] = "hush";
   outside_.environment["BETEDGE_STOR"] = "x";
   outside_.environment["BETEDGE_URL"] = "http://127.0.0.1:8000";
+  outside_.environment["BETEDGE_CA_FILE"] = "ca.pem";
   const auto loaded = load_settings(outside_);
   ASSERT_TRUE(loaded);
   EXPECT_THAT(loaded->warnings,

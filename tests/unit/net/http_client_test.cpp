@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "certificates.hpp"
 #include "loopback.hpp"
 
 namespace betedge::net {
@@ -680,6 +681,91 @@ TEST_F(HttpClientTest, ReadAllRefusesABodyBeyondItsLimit) {
   run(read_limited(*client_, get("/"), 4 * kPiece, body));
   ASSERT_TRUE(body.has_value());
   EXPECT_EQ(body->size(), 4 * kPiece);
+}
+
+// --- https
+
+class HttpsClientTest : public Loopback {
+ protected:
+  HttpsClientTest() : Loopback(Wire::tls) {}
+};
+
+Task<ServerResponse> secure(ServerRequest request) {
+  co_return text_response(200, request.is_secure ? "secure" : "plain");
+}
+
+TEST_F(HttpsClientTest, TrustsTheAuthoritiesOfItsFile) {
+  serve(secure);
+  connect_client();
+  Got got;
+  run(fetch(*client_, get("/"), got));
+  EXPECT_EQ(got.error, std::nullopt);
+  EXPECT_EQ(got.body, "secure");
+}
+
+TEST_F(HttpsClientTest, ACertificateThatNobodyVouchesForIsNotTrusted) {
+  serve(secure);
+  client_ = make_http_client(runtime_).value();  // the system's authorities
+  Got got;
+  run(fetch(*client_, get("/"), got));
+  ASSERT_TRUE(got.error);
+  EXPECT_EQ(got.error->code, ErrorCode::upstream_unavailable);
+  EXPECT_EQ(got.error->message,
+            fmt::format("the certificate of 127.0.0.1:{} is not trusted: self-signed certificate",
+                        server_->port()));
+  EXPECT_EQ(server_->counters().handshakes_failed, 1u);
+}
+
+TEST_F(HttpsClientTest, AnotherFilesAuthoritiesAreNotEnough) {
+  serve(secure);
+  const TemporaryFolder folder;
+  const auto other = folder.write("ca.pem", make_certificate("betedge test").certificate_pem);
+  client_ = make_http_client(runtime_, {.ca_file = other}).value();
+  Got got;
+  run(fetch(*client_, get("/"), got));
+  ASSERT_TRUE(got.error);
+  EXPECT_THAT(got.error->message, HasSubstr("is not trusted"));
+}
+
+TEST_F(HttpsClientTest, ACertificateOfAnotherNameIsNotTrusted) {
+  serve(secure);
+  connect_client();
+  HttpRequest request;
+  request.url = fmt::format("https://localhost:{}/", server_->port());
+  Got got;
+  run(fetch(*client_, request, got));
+  ASSERT_TRUE(got.error);
+  EXPECT_EQ(got.error->code, ErrorCode::upstream_unavailable);
+  EXPECT_THAT(
+      got.error->message,
+      HasSubstr(fmt::format("the certificate of localhost:{} is not trusted: no alternative "
+                            "certificate subject name matches",
+                            server_->port())));
+}
+
+TEST_F(HttpClientTest, AServerWithoutTlsIsToldApart) {
+  serve(secure);
+  auto request = get("/");
+  request.url.replace(0, 4, "https");
+  Got got;
+  run(fetch(*client_, request, got));
+  ASSERT_TRUE(got.error);
+  EXPECT_EQ(got.error->code, ErrorCode::upstream_unavailable);
+  EXPECT_EQ(got.error->message,
+            fmt::format("127.0.0.1:{} does not speak TLS: is it http:// rather than https://?",
+                        server_->port()));
+}
+
+TEST_F(HttpClientTest, AFileOfAuthoritiesThatIsNoneIsAnInvalidRequest) {
+  const TemporaryFolder folder;
+  const auto absent = make_http_client(runtime_, {.ca_file = folder.path("absent")});
+  ASSERT_FALSE(absent.has_value());
+  EXPECT_EQ(absent.error().code, ErrorCode::invalid_request);
+  EXPECT_THAT(absent.error().message, HasSubstr("absent cannot be read: No such file"));
+  const auto other = make_http_client(runtime_, {.ca_file = folder.write("other", "hello")});
+  ASSERT_FALSE(other.has_value());
+  EXPECT_EQ(other.error().code, ErrorCode::invalid_request);
+  EXPECT_THAT(other.error().message, HasSubstr("other has no certificate in PEM form"));
 }
 
 }  // namespace

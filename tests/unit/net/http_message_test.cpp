@@ -32,12 +32,25 @@ INSTANTIATE_TEST_SUITE_P(
         HeadCase{"absolute_form", "GET http://x/a?b HTTP/1.1\r\nHost: x", 0},
         HeadCase{"absolute_form_without_path", "GET http://x HTTP/1.1\r\nHost: x", 0},
         HeadCase{"absolute_form_without_host", "GET http:///a HTTP/1.1\r\nHost: x", 400},
+        HeadCase{"absolute_form_with_user", "GET http://me@x/ HTTP/1.1\r\nHost: x", 400},
+        HeadCase{"absolute_form_with_bad_port", "GET http://x:8a/ HTTP/1.1\r\nHost: x", 400},
+        HeadCase{"absolute_form_with_port_alone", "GET http://:80/ HTTP/1.1\r\nHost: x", 400},
+        HeadCase{"absolute_form_of_ftp", "GET ftp://x/ HTTP/1.1\r\nHost: x", 400},
+        HeadCase{"absolute_form_without_host_header", "GET http://x/ HTTP/1.1\r\nA: b", 400},
+        HeadCase{"authority_form_for_get", "GET x:80 HTTP/1.1\r\nHost: x", 400},
         HeadCase{"asterisk_for_options", "OPTIONS * HTTP/1.1\r\nHost: x", 0},
         HeadCase{"asterisk_for_get", "GET * HTTP/1.1\r\nHost: x", 400},
         HeadCase{"authority_form", "CONNECT x:80 HTTP/1.1\r\nHost: x", 501},
         HeadCase{"no_slash", "GET a HTTP/1.1\r\nHost: x", 400},
         HeadCase{"empty_target", "GET  HTTP/1.1\r\nHost: x", 400},
         HeadCase{"two_spaces", "GET /a  HTTP/1.1\r\nHost: x", 400},
+        HeadCase{"tab_for_space", "GET\t/a HTTP/1.1\r\nHost: x", 400},
+        HeadCase{"space_before_method", " GET /a HTTP/1.1\r\nHost: x", 400},
+        HeadCase{"space_after_version", "GET /a HTTP/1.1 \r\nHost: x", 400},
+        HeadCase{"nul_in_target", std::string("GET /a\0b HTTP/1.1\r\nHost: x", 27), 400},
+        HeadCase{"lone_cr_in_target", "GET /a\rb HTTP/1.1\r\nHost: x", 400},
+        HeadCase{"delete_in_target", "GET /a\x7f HTTP/1.1\r\nHost: x", 400},
+        HeadCase{"line_injected_by_escape", "GET /a%0d%0aB:%20c HTTP/1.1\r\nHost: x", 0},
         HeadCase{"space_in_target", "GET /a b HTTP/1.1\r\nHost: x", 400},
         HeadCase{"fragment", "GET /a#b HTTP/1.1\r\nHost: x", 400},
         HeadCase{"raw_utf8", "GET /\xc3\xa4 HTTP/1.1\r\nHost: x", 400},
@@ -56,11 +69,41 @@ INSTANTIATE_TEST_SUITE_P(
         HeadCase{"two_hosts", "GET /a HTTP/1.1\r\nHost: x\r\nHost: x", 400},
         HeadCase{"host_with_user", "GET /a HTTP/1.1\r\nHost: me@x", 400},
         HeadCase{"empty_host", "GET /a HTTP/1.1\r\nHost:", 0},
+        HeadCase{"host_with_port", "GET /a HTTP/1.1\r\nHost: x.y-z:8000", 0},
+        HeadCase{"host_of_ipv6", "GET /a HTTP/1.1\r\nHost: [::1]:8000", 0},
+        HeadCase{"host_of_ipv6_open", "GET /a HTTP/1.1\r\nHost: [::1", 400},
+        HeadCase{"host_of_ipv6_bare", "GET /a HTTP/1.1\r\nHost: ::1", 400},
+        HeadCase{"host_of_ipv6_no_address", "GET /a HTTP/1.1\r\nHost: [x]", 400},
+        HeadCase{"host_list", "GET /a HTTP/1.1\r\nHost: x y", 400},
+        HeadCase{"host_with_path", "GET /a HTTP/1.1\r\nHost: x/a", 400},
+        HeadCase{"host_with_query", "GET /a HTTP/1.1\r\nHost: x?a", 400},
+        HeadCase{"host_with_backslash", "GET /a HTTP/1.1\r\nHost: x\\y", 400},
+        HeadCase{"host_with_8_bit", "GET /a HTTP/1.1\r\nHost: \xc3\xa4", 400},
+        HeadCase{"host_with_word_for_port", "GET /a HTTP/1.1\r\nHost: x:http", 400},
+        HeadCase{"host_with_two_ports", "GET /a HTTP/1.1\r\nHost: x:1:2", 400},
         HeadCase{"folded_header", with("A: b\r\n c"), 400},
         HeadCase{"space_before_colon", with("A : b"), 400}, HeadCase{"no_colon", with("A"), 400},
         HeadCase{"no_name", with(": b"), 400},
         HeadCase{"nul_in_value", with(std::string("A: b\0c", 6)), 400},
         HeadCase{"lone_cr_in_value", with("A: b\rc"), 400},
+        HeadCase{"escape_in_value", with("A: b\x1b[2J"), 400},
+        HeadCase{"delete_in_value", with("A: b\x7f"), 400},
+        HeadCase{"8_bit_in_value", with("A: \xe4"), 0},
+        HeadCase{"8_bit_in_name", with("\xe4: b"), 400},
+        HeadCase{"nul_in_name", with(std::string("A\0: b", 5)), 400},
+        HeadCase{"first_header_folded", "GET /a HTTP/1.1\r\n Host: x", 400},
+        HeadCase{"folded_by_tab", with("A: b\r\n\tc"), 400},
+        HeadCase{"length_in_hex", with("Content-Length: 0x5"), 400},
+        HeadCase{"length_with_space", with("Content-Length: 5 5"), 400},
+        HeadCase{"length_twice_otherwise", with("Content-Length: 5\r\ncontent-length: 6"), 400},
+        HeadCase{"coding_with_space_before_colon", with("Transfer-Encoding : chunked"), 400},
+        HeadCase{"coding_empty", with("Transfer-Encoding:"), 501},
+        HeadCase{"coding_list_twice", with("Transfer-Encoding: chunked, chunked"), 501},
+        HeadCase{"coding_identity", with("Transfer-Encoding: identity"), 501},
+        HeadCase{"coding_with_vertical_tab",
+                 with("Transfer-Encoding: \x0b"
+                      "chunked"),
+                 400},
         HeadCase{"tab_in_value", with("A: b\tc"), 0},
         HeadCase{"length", with("Content-Length: 5"), 0},
         HeadCase{"length_with_sign", with("Content-Length: +5"), 400},
@@ -98,6 +141,13 @@ TEST(Head, IsReadIntoItsParts) {
   EXPECT_FALSE(head->keep_alive);
 }
 
+TEST(Head, TheHostOfAnAbsoluteFormIsTheOneThatCounts) {
+  const auto head = parse_head("GET http://Real:8000/a HTTP/1.1\r\nHost: other\r\n\r\n");
+  ASSERT_TRUE(head) << head.error().reason;
+  EXPECT_EQ(head->headers.at(0), (std::pair<std::string, std::string>("Host", "Real:8000")));
+  EXPECT_EQ(head->path, "/a");
+}
+
 TEST(Head, HasAtMost128Headers) {
   std::string text = "GET / HTTP/1.1\r\nHost: x\r\n";
   for (int i = 0; i < 127; ++i) text += "A: b\r\n";
@@ -129,6 +179,14 @@ TEST(HeadEnd, ALineFeedAloneIsRefusedAtOnce) {
     ASSERT_FALSE(end);
     EXPECT_EQ(end.error().status, 400);
   }
+}
+
+TEST(HeadEnd, TheBeginningOfTlsIsRefusedAtOnceAndSaidSo) {
+  std::size_t scanned = 0;
+  const auto end = find_head_end("\x16", scanned);
+  ASSERT_FALSE(end);
+  EXPECT_EQ(end.error().status, 400);
+  EXPECT_NE(end.error().reason.find("use http://"), std::string::npos);
 }
 
 TEST(Chunked, IsDecodedHoweverTheBytesCome) {
@@ -165,16 +223,25 @@ TEST_P(ChunkedTest, IsRefused) {
 
 INSTANTIATE_TEST_SUITE_P(
     Broken, ChunkedTest,
-    ::testing::Values(ChunkedCase{"no_number", "x\r\n", 400},
-                      ChunkedCase{"empty_size", "\r\n", 400},
-                      ChunkedCase{"negative", "-1\r\n", 400}, ChunkedCase{"prefix", "0x5\r\n", 400},
-                      ChunkedCase{"line_feed_alone", "5\nhello", 400},
-                      ChunkedCase{"longer_than_its_size", "2\r\nhello\r\n", 400},
-                      ChunkedCase{"size_too_long_for_64_bits", "fffffffffffffffff\r\n", 400},
-                      ChunkedCase{"nearly_64_bits", "ffffffffffffffff\r\n", 413},
-                      ChunkedCase{"too_large", "5\r\nhello\r\n6\r\n", 413},
-                      ChunkedCase{"long_extension", "5;" + std::string(30, 'a'), 400},
-                      ChunkedCase{"long_trailers", "0\r\nA: bcdefghijk\r\nB: cdefghijkl\r\n", 400}),
+    ::testing::Values(
+        ChunkedCase{"no_number", "x\r\n", 400}, ChunkedCase{"empty_size", "\r\n", 400},
+        ChunkedCase{"space_before", " 5\r\n", 400}, ChunkedCase{"space_after", "5 \r\n", 400},
+        ChunkedCase{"tab_alone", "\t\r\n", 400}, ChunkedCase{"plus", "+5\r\n", 400},
+        ChunkedCase{"underscore", "1_0\r\n", 400}, ChunkedCase{"extension_alone", ";a\r\n", 400},
+        ChunkedCase{"lone_cr_in_extension", "5;a\rb\r\n", 400},
+        ChunkedCase{"nul_in_extension", std::string("5;\0\r\n", 5), 400},
+        ChunkedCase{"line_feed_in_extension", "5;\nhello", 400},
+        ChunkedCase{"trailer_without_colon", "0\r\nA\r\n", 400},
+        ChunkedCase{"trailer_folded", "0\r\nA: b\r\n c\r\n", 400},
+        ChunkedCase{"trailer_with_lone_cr", "0\r\nA: b\rc\r\n", 400},
+        ChunkedCase{"negative", "-1\r\n", 400}, ChunkedCase{"prefix", "0x5\r\n", 400},
+        ChunkedCase{"line_feed_alone", "5\nhello", 400},
+        ChunkedCase{"longer_than_its_size", "2\r\nhello\r\n", 400},
+        ChunkedCase{"size_too_long_for_64_bits", "fffffffffffffffff\r\n", 400},
+        ChunkedCase{"nearly_64_bits", "ffffffffffffffff\r\n", 413},
+        ChunkedCase{"too_large", "5\r\nhello\r\n6\r\n", 413},
+        ChunkedCase{"long_extension", "5;" + std::string(30, 'a'), 400},
+        ChunkedCase{"long_trailers", "0\r\nA: bcdefghijk\r\nB: cdefghijkl\r\n", 400}),
     [](const auto& tested) { return tested.param.name; });
 
 }  // namespace

@@ -1,0 +1,132 @@
+#pragma once
+
+#include <sys/uio.h>
+
+#include <array>
+#include <boost/asio/ip/tcp.hpp>
+#include <coroutine>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "betedge/net/asio_runtime.hpp"
+#include "betedge/net/http_message.hpp"
+#include "betedge/net/http_server.hpp"
+#include "betedge/net/transport.hpp"
+
+// One connection of the HTTP server. Included by http_session.cpp and http_server.cpp only, which
+// keeps Asio out of everybody's compile.
+namespace betedge::net {
+
+class Session;
+
+// What the sessions of one server share. Outlives them.
+struct SessionsState {
+  SessionsState(AsioRuntime& its_runtime, ServerOptions its_options, Handler its_handler)
+      : runtime(its_runtime), options(std::move(its_options)), handler(std::move(its_handler)) {}
+
+  ServerResponse refusal(int status, std::string reason) const;
+  // "Sun, 06 Nov 1994 08:49:37 GMT", of this second.
+  const std::string& date();
+
+  AsioRuntime& runtime;
+  ServerOptions options;
+  Handler handler;
+  bool is_stopping = false;
+  ServerCounters counters;
+  // Every session is in one of the two; the idle ones in the order in which they became so.
+  std::list<Session*> busy;
+  std::list<Session*> idle;
+
+ private:
+  std::chrono::sys_seconds date_second_{};
+  std::string date_;
+};
+
+class Session {
+ public:
+  Session(SessionsState& server, boost::asio::ip::tcp::socket socket,
+          std::unique_ptr<Transport> transport);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session();
+
+  // Answers requests until the connection has ended.
+  Task<void> run();
+  // Instead, for one too many: answers 503. Never counts as idle, so that nobody gets a place by
+  // it.
+  Task<void> turn_away();
+
+  // The server's sweep: ends the wait that has gone on for too long.
+  void expire_if_due(SteadyTime now);
+  // Of one that is idle: ends it, and counts it as busy until it is gone.
+  void let_go();
+  // A request that has come already, and has not been read yet.
+  bool has_something_to_read() const;
+  // The grace is over. The caller asks the returned source to stop.
+  std::stop_source cut();
+
+ private:
+  enum class Fill : std::uint8_t { got_some, peer_closed, timed_out };
+  // quietly: nobody waits for a last word. abruptly: not even TLS says goodbye.
+  enum class Ending : std::uint8_t { in_peace, quietly, abruptly, with_reset };
+  struct Pieces {
+    std::array<iovec, 3> vectors{};
+    std::size_t first = 0;
+    std::size_t count = 0;
+    void add(ByteView bytes);
+    void take(std::size_t bytes);
+    std::span<const iovec> left() const { return {vectors.data() + first, count - first}; }
+  };
+  struct Readable;
+  struct Writable;
+  struct Yield;
+
+  Task<bool> shake_hands();
+  Task<bool> serve_one();
+  Task<OrRefusal<std::optional<RequestHead>>> read_head();
+  // nullopt: the peer left.
+  Task<OrRefusal<std::optional<std::string>>> read_body(RequestHead head);
+  Task<bool> respond(ServerResponse response, bool is_head, int minor_version, bool keep_alive);
+  Task<bool> refuse(Refusal refusal);
+  Task<bool> write(Pieces pieces);
+  Task<Fill> fill();
+  Task<void> close();
+
+  std::string_view buffered() const { return {buffer_.data() + begin_, end_ - begin_}; }
+  void make_room(std::size_t largest);
+  void set_idle(bool is_idle);
+  void watch();
+  void look_whether_peer_is_there();
+  void give_up();
+  std::uint64_t bytes_taken_by_peer() const;
+  void set_deadline(std::chrono::nanoseconds from_now);
+
+  SessionsState& server_;
+  boost::asio::ip::tcp::socket socket_;
+  std::unique_ptr<Transport> transport_;
+  std::list<Session*>::iterator place_;
+  std::string peer_address_;
+  std::string peer_;
+  std::vector<char> buffer_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  SteadyTime deadline_ = SteadyTime::max();
+  bool has_expired_ = false;
+  bool was_let_go_ = false;
+  bool is_turned_away_ = false;
+  bool is_idle_ = false;
+  bool is_first_request_ = true;
+  bool is_broken_ = false;    // nothing can be sent any more
+  bool is_watching_ = false;  // for something to read, which an end is too
+  Ending ending_ = Ending::in_peace;
+  std::size_t burst_bytes_ = 0;
+  std::coroutine_handle<> reader_;
+  std::stop_source gone_;
+};
+
+}  // namespace betedge::net
