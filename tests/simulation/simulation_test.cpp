@@ -9,8 +9,8 @@
 
 // The whole engine in one thread, in a world whose delays, faults and crashes come from a seed,
 // held against the rules of a history checker: what was acknowledged is there after any crash and
-// ends; each of its items is what the vendor's truth says; no object is torn, missing unsaid, or
-// published again after it was done; progress never falls.
+// ends; each of its items is what the vendor's truth says; no object is torn, missing unsaid,
+// without an item, or published again after it was done; progress never falls.
 namespace betedge::simulation {
 namespace {
 

@@ -233,6 +233,7 @@ struct Life::World {
     }
     while (co_await watch() != 0) co_await sleep_for(runtime, 20ms);
     co_await check_items();
+    co_await check_lake();
     co_await service->close();
     closed = true;
   }
@@ -273,6 +274,24 @@ struct Life::World {
         check_item(planned.items[i], listed->items[i]);
       }
     }
+  }
+
+  // Nothing lies in the lake that no item answers for; the jobs whose 202 was lost are among them.
+  Task<void> check_lake() {
+    std::set<ObjectKey> owned;
+    const auto jobs = co_await service->list_jobs(std::nullopt, std::nullopt);
+    if (!jobs) co_return broken("the jobs cannot be listed: " + jobs.error().message);
+    for (const auto& job : *jobs) {
+      const auto listed = co_await service->list_items(job.job_id, std::nullopt, 0, 10'000);
+      if (!listed) co_return broken("the items cannot be listed: " + listed.error().message);
+      for (const auto& item : listed->items) {
+        // One that has not ended yet may have been published already.
+        if (item.state != ItemState::no_data && item.state != ItemState::failed)
+          owned.insert(item.key);
+      }
+    }
+    for (const auto& key : lake.keys())
+      if (!owned.contains(key)) broken("an object that no item answers for: " + key.text());
   }
 
   void check_item(const PlannedItem& planned, const ItemRecord& item) {

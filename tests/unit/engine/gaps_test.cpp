@@ -17,7 +17,7 @@ Date day(std::uint32_t yyyymmdd) {
 // The note of an object of January 2024 (21 sessions) whose rows leave these days out.
 std::string note_without(const std::vector<std::uint32_t>& missing, DateRange covers) {
   auto days = core::sessions(covers);
-  std::erase_if(days, [&](Date one) { return std::ranges::contains(missing, to_yyyymmdd(one)); });
+  std::erase_if(days, [&](Date one) { return std::ranges::count(missing, to_yyyymmdd(one)) != 0; });
   return note_of_gaps(covers, days);
 }
 
