@@ -38,7 +38,7 @@ Json parameter_of(const Parameter& parameter) {
   return json;
 }
 
-Json answer_of(const Answer& answer) {
+Json answer_of(const Reply& answer) {
   Json json;
   json["description"] = answer.text;
   if (!answer.headers.empty()) json["headers"] = headers_of(answer.headers);

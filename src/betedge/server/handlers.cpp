@@ -80,7 +80,7 @@ std::span<const Handlers::Route> Handlers::routes() {
   const std::vector<std::string_view> with_job{
       "Location",    "Retry-After",          "Preference-Applied",
       "Deprecation", "Idempotency-Replayed", "Betedge-Joined"};
-  const std::vector<Answer> submitted{
+  const std::vector<Reply> submitted{
       {202, "Submitted",
        "The job is stored: `JobAccepted`. Where requests are held, the job has ended well: "
        "`JobSucceeded`.",

@@ -33,7 +33,7 @@ struct Parameter {
 };
 
 // An answer that is no error.
-struct Answer {
+struct Reply {
   int status;
   std::string_view schema;  // its name among the description's schemas; empty: there is no body
   std::string_view text;
@@ -53,7 +53,7 @@ struct Endpoint {
   std::string_view text{};
   std::vector<Parameter> parameters{};
   std::string_view body{};  // the name of its schema; empty: it takes none
-  std::vector<Answer> answers{};
+  std::vector<Reply> answers{};
   // How it can refuse, beside what every request can meet (description.hpp).
   std::vector<wire::ProblemCode> problems{};
   // What follows `curl "$BETEDGE_URL`: the rest of the URL, its closing quote, options.

@@ -85,7 +85,8 @@ class ApiTest : public ::testing::Test {
       : file_(*jobs::open_sqlite_store(runtime_, ":memory:")),
         store_(*file_),
         service_({runtime_, store_, lake_, {{"thetadata", source_, limiter_}}, log_}, {}),
-        api_(runtime_, service_, log_, guard_, {.version = "9.8.7", .existing = Existing::keep}, metrics_) {
+        api_(runtime_, service_, log_, guard_, {.version = "9.8.7", .existing = Existing::keep},
+             metrics_) {
     runtime_.run(start());
     api_.open();
   }
@@ -97,8 +98,10 @@ class ApiTest : public ::testing::Test {
 
   struct Answer {
     int status = 0;
-    std::string body;
+    std::string body;  // of an error without what every error has
     net::Headers headers;
+    Json problem;       // an error's whole body
+    std::string whole;  // the body as it came
     std::string header(std::string_view name) const {
       for (const auto& [key, value] : headers)
         if (key == name) return value;
@@ -153,7 +156,14 @@ class ApiTest : public ::testing::Test {
   Task<void> start() { EXPECT_TRUE((co_await service_.start()).has_value()); }
   Task<void> ask_into(net::ServerRequest request, Answer& answer) {
     const auto response = co_await api_.handle(std::move(request));
-    answer = {response.status, std::string(as_text(response.body.bytes)), response.headers};
+    answer = {response.status, std::string(as_text(response.body.bytes)), response.headers, {}, {}};
+    answer.whole = answer.body;
+    // What every error has behind what it says (problem_test.cpp).
+    constexpr std::string_view kMembers = R"(,"type":"/docs#)";
+    const auto at = answer.body.find(kMembers);
+    if (at == std::string::npos) co_return;
+    answer.problem = Json::parse(answer.body);
+    answer.body = answer.body.substr(0, at) + "}";
   }
   Task<void> until_ended(std::string job) {
     const auto id = *JobId::parse(job);
@@ -169,8 +179,8 @@ TEST_F(ApiTest, DescribesItselfWithNothingThatIsNotThere) {
   const auto answer = ask("GET", "/");
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.body, R"({"service":"BetEdge Historical Data API","version":"9.8.7",)"
-                         R"("endpoints":["/historical/option","/historical/stock"],"docs":null,)"
-                         R"("health":"/health"})");
+                         R"("endpoints":["/historical/option","/historical/stock","/earnings"],)"
+                         R"("docs":"/docs","health":"/health"})");
   for (const std::string path : Json::parse(answer.body)["endpoints"])
     EXPECT_EQ(ask("GET", path).status, 405) << path;
 }
@@ -188,11 +198,36 @@ TEST_F(ApiTest, AnswersEveryEndpointOfItsTableAndNoOtherMethodOfIt) {
   EXPECT_EQ(ask("GET", "/nope").body, R"({"detail":"Not Found"})");
 }
 
+TEST_F(ApiTest, AnErrorSaysItsCodeItsPathAndWhereItIsExplained) {
+  const auto answer = ask("GET", "/jobs/x");
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_EQ(answer.problem["code"], "invalid_job_id");
+  EXPECT_EQ(answer.problem["type"], "/docs#invalid_job_id");
+  EXPECT_EQ(answer.problem["instance"], "/jobs/x");
+  EXPECT_EQ(answer.problem["status"], 400);
+  EXPECT_EQ(answer.header("Betedge-Error"), "invalid_job_id");
+  EXPECT_EQ(answer.header("Content-Type"), "application/json");
+}
+
+TEST_F(ApiTest, SpeaksRfc9457ToWhoAsksForIt) {
+  const auto refused = ask("POST", "/historical/stock", {}, R"({"root":"AAPL"})",
+                           {{"Accept", "text/html"}, {"Accept", "application/problem+json"}});
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_EQ(refused.header("Content-Type"), "application/problem+json");
+  const auto problem = Json::parse(refused.whole);
+  EXPECT_EQ(problem["code"], "validation_error");
+  EXPECT_EQ(problem["detail"], "start_date: Field required; end_date: Field required");
+  EXPECT_EQ(problem["errors"].size(), 2U);
+  const auto fine = ask("GET", "/health", {}, {}, {{"Accept", "application/problem+json"}});
+  EXPECT_EQ(fine.header("Content-Type"), "application/json");
+}
+
 TEST_F(ApiTest, IsOpenOnlyWhereAnybodyMayAsk) {
   std::vector<std::string_view> open;
   for (const auto& endpoint : Api::endpoints())
     if (endpoint.access == Access::open) open.push_back(endpoint.pattern);
-  EXPECT_THAT(open, ElementsAre("/health", "/login", "/login", "/logout"));
+  EXPECT_THAT(
+      open, ElementsAre("/health", "/health/live", "/health/ready", "/login", "/login", "/logout"));
 }
 
 TEST_F(ApiTest, AsksForATokenBeforeAnythingElse) {
@@ -442,7 +477,8 @@ TEST_F(ApiTest, AFaultThatNoHandlerExpectsIsAnInternalError) {
   EXPECT_THAT(answer.body,
               StartsWith(R"({"error_code":"INTERNAL_ERROR","message":"An internal error occurred )"
                          R"(while processing the request","details":")"));
-  EXPECT_THAT(answer.body, Not(HasSubstr("/home")));
+  EXPECT_EQ(answer.problem["code"], "internal_error");
+  EXPECT_THAT(answer.whole, Not(HasSubstr("/home")));
   EXPECT_THAT(log_.last("handler_failed"), HasSubstr("/home/ann/jobs.db is broken"));
 }
 
@@ -457,7 +493,7 @@ TEST_F(ApiTest, TakesNothingNewOnceItDrains) {
 }
 
 TEST_F(ApiTest, AsksTheServiceNothingBeforeItIsOpened) {
-  Api early(runtime_, service_, log_, {.version = "1", .existing = Existing::keep});
+  Api early(runtime_, service_, log_, guard_, {.version = "1", .existing = Existing::keep});
   net::ServerRequest request;
   request.method = "GET";
   request.path = "/jobs";
@@ -467,7 +503,7 @@ TEST_F(ApiTest, AsksTheServiceNothingBeforeItIsOpened) {
 }
 
 TEST_F(ApiTest, ForceRefreshIsTheServersWhenTheRequestSaysNothing) {
-  Api forcing(runtime_, service_, log_, {.version = "1", .existing = Existing::replace});
+  Api forcing(runtime_, service_, log_, guard_, {.version = "1", .existing = Existing::replace});
   forcing.open();
   net::ServerRequest request;
   request.method = "POST";
@@ -484,7 +520,14 @@ TEST_F(ApiTest, ForceRefreshIsTheServersWhenTheRequestSaysNothing) {
 TEST(ApiRefusal, HasTheShapeOfEveryOtherRefusal) {
   const auto answer = Api::refusal(413, "Content Too Large");
   EXPECT_EQ(answer.status, 413);
-  EXPECT_EQ(as_text(answer.body.bytes), R"({"detail":"Content Too Large"})");
+  EXPECT_EQ(as_text(answer.body.bytes),
+            R"({"detail":"Content Too Large","type":"/docs#payload_too_large",)"
+            R"("title":"The body is too large","status":413,"code":"payload_too_large"})");
+  for (const int status : {400, 408, 413, 417, 431, 500, 501, 505}) {
+    const auto refused = Api::refusal(status, "x");
+    EXPECT_EQ(refused.status, status);
+    EXPECT_EQ(Json::parse(as_text(refused.body.bytes))["status"], status);
+  }
   EXPECT_THAT(std::string(as_text(Api::refusal(500, "x").body.bytes)),
               StartsWith(R"({"error_code":"INTERNAL_ERROR")"));
 }
