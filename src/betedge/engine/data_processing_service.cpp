@@ -103,8 +103,14 @@ struct DataProcessingService::Impl {
                     return lane.runner.run(std::move(fetch), std::move(stop));
                   }),
         work(ports.runtime) {
+    // So that a number of an earlier process, which an ETag may hold, is not met again.
+    circumstances = ports.runtime.random_bits() >> 32;
     for (const auto& upstream : ports.upstreams)
       lanes.emplace(upstream.name, std::make_unique<Lane>(*this, upstream));
+    scheduler.on_store_trouble([this] {
+      ++circumstances;
+      wake_watchers([](const JobInfo&) { return true; });
+    });
     tracker.on_change([this](const JobInfo& job) { job_changed(job); });
     say_at_scrapes();
   }
@@ -160,10 +166,16 @@ struct DataProcessingService::Impl {
     } else {
       scheduler.resume(lane.upstream.name);
     }
+    wake_watchers([&lane](const JobInfo& job) { return job.upstream == lane.upstream.name; });
+  }
+
+  // What these jobs wait for has changed, though they have not.
+  template <class OfThem>
+  void wake_watchers(OfThem of_them) {
     for (auto& [job, waiters] : waiting) waiters->changed.notify_all();
     if (!listener) return;
     for (const auto* job : tracker.active())
-      if (job->upstream == lane.upstream.name) listener(*job);
+      if (of_them(*job)) listener(*job);
   }
 
   void job_changed(const JobInfo& job) {
@@ -223,7 +235,7 @@ struct DataProcessingService::Impl {
   jobs::Scheduler scheduler;
   std::map<JobId, std::unique_ptr<Waiters>> waiting;
   std::function<void(const JobInfo&)> listener;
-  std::uint64_t circumstances = 1;
+  std::uint64_t circumstances = 0;
   std::stop_source released;
   TaskScope work;
   bool closed = false;
@@ -254,13 +266,9 @@ DataProcessingService::process_request(Submission submission, JobId request_id,
   std::size_t queued = planned->items.size();
   for (const auto* job : impl_->tracker.active())
     queued += job->total_items() - job->completed_items();
-  if (queued > impl_->options.queued_items)
-    co_return Failed(QueueFull{
-        fmt::format("{} items would wait to be done, and {} may: wait until some have ended",
-                    queued, impl_->options.queued_items),
-        std::chrono::seconds(30)});
-
   NewJob job;
+  // One that is known already adds nothing to the queue.
+  job.may_be_made = queued <= impl_->options.queued_items;
   job.job_id = request_id;
   job.created_at = now;
   job.request_json = wire::to_json(submission);
@@ -289,6 +297,11 @@ DataProcessingService::process_request(Submission submission, JobId request_id,
   }
   auto created = co_await impl_->scheduler.submit(std::move(job));
   if (!created) co_return Failed(std::move(created).error());
+  if (created->how == CreatedJob::How::not_made)
+    co_return Failed(QueueFull{
+        fmt::format("{} items would wait to be done, and {} may: wait until some have ended",
+                    queued, impl_->options.queued_items),
+        std::chrono::seconds(30)});
   if (created->how == CreatedJob::How::made && created->job.total_items() == 0) {
     // It has ended with its creation; no fetch will say so.
     const auto& first = submission.requests.front();
@@ -412,7 +425,7 @@ std::optional<std::string> DataProcessingService::waiting_for(const JobInfo& job
 }
 
 std::uint64_t DataProcessingService::circumstances() const {
-  return impl_->circumstances + impl_->scheduler.store_changes();
+  return impl_->circumstances;
 }
 
 void DataProcessingService::on_change(std::function<void(const JobInfo&)> listener) {

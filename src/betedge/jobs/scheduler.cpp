@@ -93,6 +93,7 @@ Task<Result<void>> Scheduler::start() {
 
 Task<Result<CreatedJob>> Scheduler::submit(NewJob job) {
   BETEDGE_CO_TRY(auto created, co_await ports_.jobs.create_job(std::move(job)));
+  if (created.how == CreatedJob::How::not_made) co_return created;
   take_in(created.job);
   wake_.notify_one();
   co_return created;
@@ -521,14 +522,14 @@ void Scheduler::log_verdict(const ClaimedFetch& claim, const Verdict& verdict) {
 void Scheduler::store_failed(const Error& error) {
   if (store_trouble_) return;
   store_trouble_ = error.message;
-  ++store_changes_;
+  if (store_trouble_changed_) store_trouble_changed_();
   ports_.log.event(Level::error, "store_unavailable", {{"error", error.message}});
 }
 
 void Scheduler::store_answered() {
   if (!store_trouble_) return;
   store_trouble_.reset();
-  ++store_changes_;
+  if (store_trouble_changed_) store_trouble_changed_();
   ports_.log.event(Level::info, "store_back", {});
 }
 

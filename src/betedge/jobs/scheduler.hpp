@@ -80,8 +80,10 @@ class Scheduler {
   // Why the store cannot be used just now; nullopt while it can.
   const std::optional<std::string>& store_trouble() const { return store_trouble_; }
 
-  // Grows with every change of store_trouble().
-  std::uint64_t store_changes() const { return store_changes_; }
+  // Called with every change of store_trouble(). One listener.
+  void on_store_trouble(std::function<void()> listener) {
+    store_trouble_changed_ = std::move(listener);
+  }
 
   // At least 1. Fewer than are running: those end first.
   void set_concurrency(std::string_view upstream, std::size_t fetches);
@@ -159,7 +161,7 @@ class Scheduler {
   Histogram& queue_seconds_;
   std::map<std::string, Lane, std::less<>> lanes_;
   std::optional<std::string> store_trouble_;
-  std::uint64_t store_changes_ = 0;
+  std::function<void()> store_trouble_changed_;
   std::stop_source no_more_claims_;
   bool handing_back_ = false;
   Notify wake_;

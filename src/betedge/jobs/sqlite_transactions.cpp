@@ -232,6 +232,7 @@ Transactions::Attached Transactions::attach(const std::string& key, const std::s
 
 Result<CreatedJob> Transactions::create_job(const NewJob& job, Moment now) {
   if (auto known = known_submission(job, now)) return *std::move(known);
+  if (!job.may_be_made) return CreatedJob{CreatedJob::How::not_made, {}};
   if (find_row(job.job_id))
     return fail(ErrorCode::conflict, fmt::format("job {} exists already", job.job_id.text()));
   Row row;

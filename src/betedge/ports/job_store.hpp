@@ -45,6 +45,8 @@ struct NewJob {
   // Two jobs of the same text want the same; empty: nobody may join this one.
   std::string equal_to{};
   std::optional<IdempotencyKey> idempotency{};
+  // False: answered with the job that is known for it, if there is one, and else not made.
+  bool may_be_made = true;
 };
 
 // What became of a job that was to be made.
@@ -53,6 +55,7 @@ struct CreatedJob {
     made,
     joined,              // an equal one has not ended: `job` is that one
     replayed,            // the same request came before with this key: `job` is that one's
+    not_made,            // it may not be, and nothing is known; `job` is none
     key_used_otherwise,  // another request came before with this key, and made `job`; nothing new
   };
   How how = How::made;

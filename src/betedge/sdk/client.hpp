@@ -10,7 +10,7 @@
 
 namespace betedge::sdk {
 
-// Where BETEDGE_URL says, with the token of BETEDGE_TOKEN; what is not set, or set to nothing,
+// Where BETEDGE_URL says, with the token of BETEDGE_TOKEN and the authorities of BETEDGE_CA_FILE; what is not set, or set to nothing,
 // keeps its default. Read it before other threads change the environment.
 ServerAddress address_from_environment();
 

@@ -6,6 +6,8 @@
 
 #include "betedge/core/error.hpp"
 #include "betedge/net/http_server.hpp"
+#include "betedge/wire/problem.hpp"
+#include "betedge/wire/refusal.hpp"
 
 // The shapes of API.md's answers; plain functions.
 namespace betedge::server {
@@ -17,8 +19,22 @@ net::ServerResponse json_answer(int status, std::string body);
 // inline one. Never cached.
 net::ServerResponse html_answer(int status, std::string page, std::string_view style_source);
 
-// {"detail":"…"}
-net::ServerResponse detail_answer(int status, std::string_view detail);
+// The header that names an error's code; also for HEAD, which has no body to read it from.
+inline constexpr std::string_view kErrorHeader = "Betedge-Error";
+
+// {"detail":"…"} with the code's status and its name in kErrorHeader.
+net::ServerResponse problem_answer(wire::ProblemCode code, std::string_view detail);
+net::ServerResponse problem_answer(wire::Refusal refusal);
+
+// Gives an answer that names an error its machine-readable members, in the media type that `accept`
+// (the header's value, empty when there is none) likes better. `path` is the request's, empty when
+// it is not known. Any other answer stays as it is.
+void finish_problem(net::ServerResponse& answer, std::string_view path, std::string_view accept);
+
+// Whether application/problem+json is liked better than application/json, as RFC 9110 (12.5.1)
+// weighs them: the most specific range that fits gives the quality. A tie, as with "*/*" alone, is
+// no: a client has to ask for it.
+bool prefers_problem_json(std::string_view accept);
 
 // {"detail":"<sentence>: <reason>"} with the status that the error's code means. A known outage is
 // 503 with Retry-After. The reason is our own words for the code: the error's message, which may
@@ -26,7 +42,7 @@ net::ServerResponse detail_answer(int status, std::string_view detail);
 net::ServerResponse failure_answer(std::string_view sentence, const Error& error);
 
 // What a failed call of the service is to a client.
-int http_status(ErrorCode code);
+wire::ProblemCode problem_code(ErrorCode code);
 std::string_view public_reason(ErrorCode code);
 
 // Seconds, rounded up, at least 1.

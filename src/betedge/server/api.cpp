@@ -36,6 +36,20 @@ std::string_view known_method(std::string_view method) {
   return "_OTHER";
 }
 
+// What never reached a handler, by the status with which `net` refuses it.
+wire::ProblemCode code_of_refusal(int status) {
+  using enum wire::ProblemCode;
+  switch (status) {
+    case 408: return request_timeout;
+    case 413: return payload_too_large;
+    case 417: return expectation_failed;
+    case 431: return headers_too_large;
+    case 501: return not_implemented;
+    case 505: return version_not_supported;
+    default: return bad_request;
+  }
+}
+
 // A request being answered, for as long as this lives.
 class Active {
  public:
@@ -100,11 +114,11 @@ struct Api::Impl {
     if (!caller) co_return std::move(caller).error();
     call.caller = *std::move(caller);
     if (const auto* wrong = std::get_if<WrongMethod>(&routing)) {
-      auto answer = detail_answer(405, "Method Not Allowed");
+      auto answer = problem_answer(wire::ProblemCode::method_not_allowed, "Method Not Allowed");
       answer.headers.emplace_back("Allow", wrong->allow);
       co_return answer;
     }
-    if (found == nullptr) co_return detail_answer(404, "Not Found");
+    if (found == nullptr) co_return problem_answer(wire::ProblemCode::not_found, "Not Found");
     call.parameter = std::move(found->parameter);
     call.route = endpoints()[found->endpoint].pattern;
     co_return co_await (handlers.*Handlers::routes()[found->endpoint].handler)(call);
@@ -165,8 +179,12 @@ Task<ServerResponse> Api::handle(ServerRequest request) {
     log.event(
         Level::error, "handler_failed",
         {{"method", call.request.method}, {"path", call.request.path}, {"error", fault.what()}});
-    answer = refusal(500, "the server's log has it under handler_failed");
+    answer = problem_answer(wire::internal_error("the server's log has it under handler_failed"));
   }
+  std::string accept;
+  for (const auto& [name, value] : call.request.headers)
+    if (net::equal_ignoring_case(name, "Accept")) accept += (accept.empty() ? "" : ",") + value;
+  finish_problem(answer, call.request.path, accept);
   const std::chrono::duration<double, std::milli> took = impl_->runtime.steady_now() - began;
   impl_->count(call, answer.status, took);
   // Who polls would otherwise fill the log with what nobody reads.
@@ -196,9 +214,11 @@ Task<ServerResponse> Api::handle(ServerRequest request) {
 }
 
 ServerResponse Api::refusal(int status, std::string_view reason) {
-  if (status != 500) return detail_answer(status, reason);
-  auto fault = wire::internal_error(reason);
-  return json_answer(fault.status, std::move(fault.body));
+  auto answer = problem_answer(
+      status == 500 ? wire::internal_error(reason)
+                    : wire::Refusal{status, wire::detail_json(reason), code_of_refusal(status)});
+  finish_problem(answer, "", "");
+  return answer;
 }
 
 }  // namespace betedge::server

@@ -7,7 +7,9 @@
 #include "betedge/net/http_server.hpp"
 #include "betedge/server/router.hpp"
 
-// The surface, described from the same table that routes.
+// The surface, described from the same table that routes. What every request can meet (a form that
+// is no HTTP, a foreign page, a missing token, a fault of ours) stands in every operation by
+// itself.
 namespace betedge::server {
 
 // OpenAPI 3.1, as JSON.

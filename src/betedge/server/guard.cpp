@@ -17,6 +17,7 @@ namespace {
 using net::equal_ignoring_case;
 using net::ServerRequest;
 using net::ServerResponse;
+using wire::ProblemCode;
 
 constexpr std::string_view kCookie = "betedge_session";
 constexpr std::size_t kLongestClientId = 64;
@@ -134,7 +135,7 @@ std::optional<std::string> token_of_json(std::string_view body) {
 }
 
 ServerResponse unauthorized(std::string_view detail, bool has_bad_token) {
-  auto answer = detail_answer(401, detail);
+  auto answer = problem_answer(ProblemCode::unauthorized, detail);
   answer.headers.emplace_back("WWW-Authenticate",
                               has_bad_token ? R"(Bearer error="invalid_token")" : "Bearer");
   return answer;
@@ -210,24 +211,26 @@ std::optional<ServerResponse> Guard::refuse_foreign(const ServerRequest& request
   const auto site = request.header("Sec-Fetch-Site");
   const bool is_ours = origin && is_own_origin(*origin, request.header("Host").value_or(""));
   if ((origin && !is_ours) || (site && *site != "same-origin" && *site != "none")) {
-    return detail_answer(
-        403, "a page of another origin may not do this; ask from this server's own pages");
+    return problem_answer(
+        ProblemCode::foreign_origin,
+        "a page of another origin may not do this; ask from this server's own pages");
   }
   const bool by_cookie = !bearer_of(request) && !sessions_of(request).empty();
   if (by_cookie && !is_ours && site != "same-origin") {
-    return detail_answer(403,
-                         "with a cookie this needs Origin or Sec-Fetch-Site, which show where it "
-                         "comes from; a program sends Authorization: Bearer instead");
+    return problem_answer(ProblemCode::foreign_origin,
+                          "with a cookie this needs Origin or Sec-Fetch-Site, which show where it "
+                          "comes from; a program sends Authorization: Bearer instead");
   }
   return std::nullopt;
 }
 
 std::expected<Caller, ServerResponse> Guard::admit(const ServerRequest& request, Access needed) {
   if (const auto host = request.header("Host"); host && !is_known_host(*host)) {
-    return std::unexpected(detail_answer(
-        421, fmt::format("this server is not called '{}'; if it is, add that name, without a port, "
-                         "to server.allowed_hosts",
-                         *host)));
+    return std::unexpected(problem_answer(
+        ProblemCode::misdirected,
+        fmt::format("this server is not called '{}'; if it is, add that name, without a port, "
+                    "to server.allowed_hosts",
+                    *host)));
   }
   if (auto refused = refuse_foreign(request)) return std::unexpected(*std::move(refused));
 
@@ -258,16 +261,18 @@ std::expected<Caller, ServerResponse> Guard::admit(const ServerRequest& request,
     }
     if (needed > caller.access) {
       return std::unexpected(
-          detail_answer(403, fmt::format("this needs a token with the scope {}; {}'s has {}",
-                                         to_text(needed), caller.client, to_text(caller.access))));
+          problem_answer(ProblemCode::forbidden,
+                         fmt::format("this needs a token with the scope {}; {}'s has {}",
+                                     to_text(needed), caller.client, to_text(caller.access))));
     }
   }
   if (caller.client.empty()) {
     if (const auto id = request.header("X-Client-Id")) {
       if (!is_client_id(*id)) {
         return std::unexpected(
-            detail_answer(400, fmt::format("X-Client-Id must be 1 to {} printable ASCII characters",
-                                           kLongestClientId)));
+            problem_answer(ProblemCode::invalid_client_id,
+                           fmt::format("X-Client-Id must be 1 to {} printable ASCII characters",
+                                       kLongestClientId)));
       }
       caller.client = *id;
     }
@@ -279,18 +284,27 @@ ServerResponse Guard::login_page() const {
   return form_page(200, rules_.tokens ? "" : "This server asks for no token.");
 }
 
-ServerResponse Guard::login_refused(bool as_page, int status, std::string_view sentence) const {
-  if (as_page) return form_page(status, sentence);
-  return status == 401 ? unauthorized(sentence, true) : detail_answer(status, sentence);
+ServerResponse Guard::login_refused(bool as_page, ProblemCode code,
+                                    std::string_view sentence) const {
+  if (as_page) {
+    const auto& problem = wire::problem_of(code);
+    auto page = form_page(problem.status, sentence);
+    page.headers.emplace_back(kErrorHeader, problem.name);
+    return page;
+  }
+  return code == ProblemCode::unauthorized ? unauthorized(sentence, true)
+                                           : problem_answer(code, sentence);
 }
 
 ServerResponse Guard::log_in(const ServerRequest& request) {
   const bool as_page = is_form(request);
   if (!as_page && !has_type(request, "application/json")) {
-    return detail_answer(
-        415, R"(the token must come as a form's field "token" or as JSON {"token":"..."})");
+    return problem_answer(
+        ProblemCode::unsupported_media_type,
+        R"(the token must come as a form's field "token" or as JSON {"token":"..."})");
   }
-  if (!rules_.tokens) return login_refused(as_page, 409, "this server asks for no token");
+  if (!rules_.tokens)
+    return login_refused(as_page, ProblemCode::login_not_needed, "this server asks for no token");
 
   const auto address = address_of_peer(request.peer);
   const auto now = runtime_.steady_now();
@@ -298,7 +312,7 @@ ServerResponse Guard::log_in(const ServerRequest& request) {
     const auto delay = std::chrono::ceil<std::chrono::milliseconds>(wait);
     const auto seconds = retry_after_text(delay);
     auto answer = login_refused(
-        as_page, 429,
+        as_page, ProblemCode::too_many_logins,
         fmt::format("too many failed logins from this address; try again in {} s", seconds));
     answer.headers.emplace_back("Retry-After", seconds);
     return answer;
@@ -309,7 +323,7 @@ ServerResponse Guard::log_in(const ServerRequest& request) {
   if (entry == nullptr) {
     backoff_.failed(address, now);
     log_.event(Level::warning, "login_failed", {{"peer", request.peer}});
-    return login_refused(as_page, 401, "this token is not known here");
+    return login_refused(as_page, ProblemCode::unauthorized, "this token is not known here");
   }
   backoff_.succeeded(address);
   log_.event(Level::info, "login", {{"client", entry->name}, {"peer", request.peer}});

@@ -11,6 +11,7 @@
 #include "betedge/ports/runtime.hpp"
 #include "betedge/server/sessions.hpp"
 #include "betedge/server/tokens.hpp"
+#include "betedge/wire/problem.hpp"
 
 namespace betedge::server {
 
@@ -72,7 +73,8 @@ class Guard {
   bool is_known_host(std::string_view host) const;
   bool is_own_origin(std::string_view origin, std::string_view host) const;
   std::optional<net::ServerResponse> refuse_foreign(const net::ServerRequest& request) const;
-  net::ServerResponse login_refused(bool as_page, int status, std::string_view sentence) const;
+  net::ServerResponse login_refused(bool as_page, wire::ProblemCode code,
+                                    std::string_view sentence) const;
   std::string cookie(std::string_view secret, std::chrono::seconds lifetime) const;
 
   Runtime& runtime_;

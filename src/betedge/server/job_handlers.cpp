@@ -14,6 +14,7 @@
 namespace betedge::server {
 
 using net::ServerResponse;
+using wire::ProblemCode;
 
 namespace {
 
@@ -29,7 +30,7 @@ constexpr std::size_t kLongestItemsPage = 1000;
 constexpr int kLongestPollSeconds = 60;
 
 ServerResponse answer_of(wire::Refusal refusal) {
-  return json_answer(refusal.status, std::move(refusal.body));
+  return problem_answer(std::move(refusal));
 }
 
 std::optional<std::string_view> view_of(const std::optional<std::string>& text) {
@@ -105,13 +106,15 @@ wire::ItemPageView view_of(ItemPage page) {
 Task<std::expected<JobInfo, ServerResponse>> Handlers::find_job(Call& call) {
   using None = std::unexpected<ServerResponse>;
   const auto id = JobId::parse(call.parameter);
-  if (!id) co_return None(detail_answer(400, "Invalid job ID format"));
+  if (!id) co_return None(problem_answer(ProblemCode::invalid_job_id, "Invalid job ID format"));
   call.job = id->text();
   if (const auto closed = closed_for(false))
     co_return None(failed("status_failed", kStatusFailed, call, *closed));
   auto found = co_await service_.get_job_status(*id);
   if (!found) co_return None(failed("status_failed", kStatusFailed, call, found.error()));
-  if (!*found) co_return None(detail_answer(404, fmt::format("Job {} not found", call.parameter)));
+  if (!*found)
+    co_return None(problem_answer(ProblemCode::job_not_found,
+                                  fmt::format("Job {} not found", call.parameter)));
   co_return **std::move(found);
 }
 
@@ -170,7 +173,8 @@ Task<ServerResponse> Handlers::list_jobs(Call& call) {
   if (const auto text = last_of(call.request, "label")) {
     const auto colon = text->find(':');
     if (colon == std::string_view::npos || colon == 0)
-      co_return detail_answer(400, fmt::format("Invalid label '{}'. Say name:value", *text));
+      co_return problem_answer(ProblemCode::invalid_label,
+                               fmt::format("Invalid label '{}'. Say name:value", *text));
     label.emplace(text->substr(0, colon), text->substr(colon + 1));
   }
   if (const auto closed = closed_for(false))
@@ -184,25 +188,27 @@ Task<ServerResponse> Handlers::list_jobs(Call& call) {
 
 Task<ServerResponse> Handlers::list_items(Call& call) {
   const auto id = JobId::parse(call.parameter);
-  if (!id) co_return detail_answer(400, "Invalid job ID format");
+  if (!id) co_return problem_answer(ProblemCode::invalid_job_id, "Invalid job ID format");
   call.job = id->text();
   const auto limit = wire::parse_limit(last_of(call.request, "limit"));
   if (!limit) co_return answer_of(limit.error());
   ItemFilter filter{.state = {}, .limit = std::min(limit->value_or(kItemsPage), kLongestItemsPage)};
   if (const auto text = last_of(call.request, "state"); text && !text->empty()) {
     filter.state = parse_item_state(*text);
-    if (!filter.state) co_return detail_answer(400, unknown_state_text(*text));
+    if (!filter.state)
+      co_return problem_answer(ProblemCode::invalid_state, unknown_state_text(*text));
   }
   if (const auto text = last_of(call.request, "cursor")) {
     const auto cursor = number_of<std::uint32_t>(*text);
-    if (!cursor) co_return detail_answer(400, "Invalid cursor");
+    if (!cursor) co_return problem_answer(ProblemCode::invalid_cursor, "Invalid cursor");
     filter.from_seq = *cursor;
   }
   if (const auto closed = closed_for(false))
     co_return failed("status_failed", kItemsFailed, call, *closed);
   auto page = co_await service_.list_items(*id, filter);
   if (!page && page.error().code == ErrorCode::not_found)
-    co_return detail_answer(404, fmt::format("Job {} not found", call.parameter));
+    co_return problem_answer(ProblemCode::job_not_found,
+                             fmt::format("Job {} not found", call.parameter));
   if (!page) co_return failed("status_failed", kItemsFailed, call, page.error());
   co_return json_answer(200, wire::item_page_json(view_of(*std::move(page))));
 }
@@ -210,8 +216,10 @@ Task<ServerResponse> Handlers::list_items(Call& call) {
 ServerResponse Handlers::change_refused(const Call& call, std::string_view sentence,
                                         const Error& error) {
   if (error.code == ErrorCode::not_found)
-    return detail_answer(404, fmt::format("Job {} not found", call.parameter));
-  if (error.code == ErrorCode::conflict) return detail_answer(409, error.message);
+    return problem_answer(ProblemCode::job_not_found,
+                          fmt::format("Job {} not found", call.parameter));
+  if (error.code == ErrorCode::conflict)
+    return problem_answer(ProblemCode::conflict, error.message);
   return failed("status_failed", sentence, call, error);
 }
 

@@ -26,6 +26,15 @@ std::string_view to_text(Method method) {
   return {};
 }
 
+std::string_view to_text(In in) {
+  switch (in) {
+    case In::path: return "path";
+    case In::query: return "query";
+    case In::header: return "header";
+  }
+  return {};
+}
+
 std::optional<std::string_view> match(std::string_view pattern, std::string_view path) {
   std::string_view parameter;
   while (pattern.starts_with('/') && path.starts_with('/')) {

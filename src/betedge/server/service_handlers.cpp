@@ -109,9 +109,11 @@ Task<ServerResponse> Handlers::list_upstreams(Call&) {
 Task<ServerResponse> Handlers::put_upstream(Call& call) {
   const auto wanted = wire::parse_upstream_change(call.request.header("content-type").value_or(""),
                                                   call.request.body);
-  if (!wanted) co_return json_answer(wanted.error().status, wanted.error().body);
+  if (!wanted) co_return problem_answer(wanted.error());
   const auto status = service_.set_concurrency(call.parameter, *wanted);
-  if (!status) co_return detail_answer(404, fmt::format("Upstream {} not found", call.parameter));
+  if (!status)
+    co_return problem_answer(wire::ProblemCode::upstream_not_found,
+                             fmt::format("Upstream {} not found", call.parameter));
   co_return json_answer(200, wire::upstream_json(view_of(*status)));
 }
 

@@ -16,6 +16,7 @@
 namespace betedge::server {
 
 using net::ServerResponse;
+using wire::ProblemCode;
 
 namespace {
 
@@ -116,10 +117,11 @@ ServerResponse Handlers::submit_refused(Call& call,
   call.job.clear();  // there is none
   if (const auto* rejection = std::get_if<engine::Rejection>(&failure)) {
     auto refusal = wire::refuse_field(rejection->field, rejection->message, call.request.body);
-    return json_answer(refusal.status, std::move(refusal.body));
+    return problem_answer(std::move(refusal));
   }
   if (const auto* full = std::get_if<engine::QueueFull>(&failure)) {
-    auto answer = detail_answer(429, fmt::format("{}: {}", kSubmitFailed, full->message));
+    auto answer = problem_answer(ProblemCode::quota_exceeded,
+                                 fmt::format("{}: {}", kSubmitFailed, full->message));
     answer.headers.emplace_back("Retry-After", retry_after_text(full->retry_after));
     return answer;
   }
@@ -136,12 +138,11 @@ Task<ServerResponse> Handlers::submit(Call& call, Kind kind) {
     faults.add("bool_parsing", {"query", "dry_run"},
                "Input should be a valid boolean, unable to interpret input",
                wire::quoted(*last_of(call.request, "dry_run")));
-    auto refusal = faults.refusal();
-    co_return json_answer(refusal.status, std::move(refusal.body));
+    co_return problem_answer(faults.refusal());
   }
   auto parsed = wire::parse_submission(kind, call.request.header("content-type").value_or(""),
                                        call.request.body, options_.existing);
-  if (!parsed) co_return json_answer(parsed.error().status, std::move(parsed.error().body));
+  if (!parsed) co_return problem_answer(std::move(parsed).error());
   if (*is_dry) co_return co_await dry_run(call, std::move(parsed->submission));
 
   std::optional<IdempotencyKey> idempotency;
@@ -149,12 +150,14 @@ Task<ServerResponse> Handlers::submit(Call& call, Kind kind) {
   if (const auto header = call.request.header("Idempotency-Key")) {
     auto key = key_of(*header);
     if (!key)
-      co_return detail_answer(
-          400, fmt::format("Idempotency-Key must be 1 to {} printable characters", kLongestKey));
+      co_return problem_answer(
+          ProblemCode::invalid_idempotency_key,
+          fmt::format("Idempotency-Key must be 1 to {} printable characters", kLongestKey));
     const auto [place, is_free] = keys_in_flight_.emplace(call.caller.client, *key);
     if (!is_free) {
-      auto answer = detail_answer(
-          409, "A request with this Idempotency-Key is being stored; ask again in a moment");
+      auto answer = problem_answer(
+          ProblemCode::idempotency_in_flight,
+          "A request with this Idempotency-Key is being stored; ask again in a moment");
       answer.headers.emplace_back("Retry-After", "1");
       co_return answer;
     }
@@ -184,9 +187,11 @@ Task<ServerResponse> Handlers::submit(Call& call, Kind kind) {
                          "request",
                          wire::quoted(*call.request.header("Idempotency-Key")));
       auto refusal = faults.refusal();
-      co_return json_answer(refusal.status, std::move(refusal.body));
+      refusal.code = ProblemCode::idempotency_key_reused;
+      co_return problem_answer(std::move(refusal));
     }
-    case CreatedJob::How::made: break;
+    case CreatedJob::How::made:
+    case CreatedJob::How::not_made: break;  // the latter is a QueueFull
     case CreatedJob::How::joined: answer.headers.emplace_back("Betedge-Joined", "true"); break;
     case CreatedJob::How::replayed:
       answer.headers.emplace_back("Idempotency-Replayed", "true");
@@ -215,9 +220,10 @@ Task<ServerResponse> Handlers::hold(Call& call, Kind kind, JobInfo job, SubmitDe
   while (!has_ended(job.status)) {
     const auto woken = co_await service_.wait_for_change(job.job_id, call.request.gone, until);
     if (state == State::draining) {
-      auto answer = detail_answer(
-          503, fmt::format("{}: the server is stopping; the job goes on at its next start",
-                           process_failed(kind)));
+      auto answer = problem_answer(
+          ProblemCode::draining,
+          fmt::format("{}: the server is stopping; the job goes on at its next start",
+                      process_failed(kind)));
       answer.headers.emplace_back("Location", location);
       answer.headers.emplace_back("Retry-After", "5");
       co_return answer;
@@ -231,13 +237,15 @@ Task<ServerResponse> Handlers::hold(Call& call, Kind kind, JobInfo job, SubmitDe
     auto found = co_await service_.get_job_status(job.job_id);
     if (!found) co_return failed("submit_failed", process_failed(kind), call, found.error());
     if (!*found) {
-      co_return detail_answer(500, fmt::format("{}: its job was deleted", process_failed(kind)));
+      co_return problem_answer(ProblemCode::job_failed,
+                               fmt::format("{}: its job was deleted", process_failed(kind)));
     }
     job = **std::move(found);
   }
   auto answer =
       job.error_message
-          ? detail_answer(500, fmt::format("{}: {}", process_failed(kind), *job.error_message))
+          ? problem_answer(ProblemCode::job_failed,
+                           fmt::format("{}: {}", process_failed(kind), *job.error_message))
           : json_answer(202, wire::success_json(job.job_id));
   answer.headers.emplace_back("Location", location);
   co_return answer;

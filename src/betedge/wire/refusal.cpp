@@ -23,9 +23,11 @@ Refusal refuse_field(std::string_view field, std::string_view message, std::stri
 }
 
 Refusal internal_error(std::string_view details) {
-  return {500, fmt::format(R"({{"error_code":"INTERNAL_ERROR","message":"An internal error )"
-                           R"(occurred while processing the request","details":{}}})",
-                           wire::quoted(details))};
+  return {500,
+          fmt::format(R"({{"error_code":"INTERNAL_ERROR","message":"An internal error )"
+                      R"(occurred while processing the request","details":{}}})",
+                      wire::quoted(details)),
+          ProblemCode::internal_error};
 }
 
 std::expected<std::optional<std::size_t>, Refusal> parse_limit(
@@ -51,9 +53,11 @@ std::expected<std::optional<JobStatus>, Refusal> parse_status_filter(
   if (!text) return std::nullopt;
   if (const auto status = parse_job_status(*text)) return status;
   return std::unexpected(
-      Refusal{400, detail_json(fmt::format("Invalid status '{}'. Valid statuses: pending, running, "
-                                           "completed, failed",
-                                           *text))});
+      Refusal{400,
+              detail_json(fmt::format("Invalid status '{}'. Valid statuses: pending, running, "
+                                      "completed, failed",
+                                      *text)),
+              ProblemCode::invalid_status});
 }
 
 }  // namespace betedge::wire

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "betedge/core/job.hpp"
+#include "betedge/wire/problem.hpp"
 
 namespace betedge::wire {
 
@@ -14,6 +15,7 @@ namespace betedge::wire {
 struct Refusal {
   int status = 0;
   std::string body;
+  ProblemCode code = ProblemCode::validation_error;
   friend bool operator==(const Refusal&, const Refusal&) = default;
 };
 

@@ -596,7 +596,7 @@ class Form {
 };
 
 Refusal cannot_be_read() {
-  return {400, detail_json("There was an error parsing the body")};
+  return {400, detail_json("There was an error parsing the body"), ProblemCode::body_unreadable};
 }
 
 Refusal body_fault(std::string_view type, std::string_view message, const PythonValue& value) {

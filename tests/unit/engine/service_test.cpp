@@ -733,6 +733,10 @@ TEST_F(DataProcessingServiceTest, WhatIsTooMuchIsRefusedBeforeItIsPlanned) {
   ASSERT_FALSE(full.has_value());
   EXPECT_THAT(std::get<QueueFull>(full.error()).message, HasSubstr("500"));
   EXPECT_GT(std::get<QueueFull>(full.error()).retry_after, 0s);
+  // One that is known adds nothing to the queue.
+  const auto known = submit(stock_ohlc(day(2023, 1, 1), day(2023, 12, 31)));
+  ASSERT_TRUE(known.has_value());
+  EXPECT_EQ(how_, CreatedJob::How::joined);
 }
 
 TEST_F(DataProcessingServiceTest, TheLimitOfAnUpstreamIsChangedLive) {

@@ -33,6 +33,30 @@ TEST_F(ApiTest, AnswersEveryEndpointOfItsTableAndNoOtherMethodOfIt) {
   EXPECT_EQ(ask("GET", "/nope").body, R"({"detail":"Not Found"})");
 }
 
+TEST_F(ApiTest, AnErrorSaysItsCodeItsPathAndWhereItIsExplained) {
+  const auto answer = ask("GET", "/jobs/x");
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_EQ(answer.problem["code"], "invalid_job_id");
+  EXPECT_EQ(answer.problem["type"], "/docs#invalid_job_id");
+  EXPECT_EQ(answer.problem["instance"], "/jobs/x");
+  EXPECT_EQ(answer.problem["status"], 400);
+  EXPECT_EQ(answer.header("Betedge-Error"), "invalid_job_id");
+  EXPECT_EQ(answer.header("Content-Type"), "application/json");
+}
+
+TEST_F(ApiTest, SpeaksRfc9457ToWhoAsksForIt) {
+  const auto refused = ask("POST", "/historical/stock", {}, R"({"root":"AAPL"})",
+                           {{"Accept", "text/html"}, {"Accept", "application/problem+json"}});
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_EQ(refused.header("Content-Type"), "application/problem+json");
+  const auto problem = Json::parse(refused.whole);
+  EXPECT_EQ(problem["code"], "validation_error");
+  EXPECT_EQ(problem["detail"], "start_date: Field required; end_date: Field required");
+  EXPECT_EQ(problem["errors"].size(), 2U);
+  const auto fine = ask("GET", "/health", {}, {}, {{"Accept", "application/problem+json"}});
+  EXPECT_EQ(fine.header("Content-Type"), "application/json");
+}
+
 TEST_F(ApiTest, IsOpenOnlyWhereAnybodyMayAsk) {
   std::vector<std::string_view> open;
   for (const auto& endpoint : Api::endpoints())
@@ -513,7 +537,8 @@ TEST_F(ApiTest, AFaultThatNoHandlerExpectsIsAnInternalError) {
   EXPECT_THAT(answer.body,
               StartsWith(R"({"error_code":"INTERNAL_ERROR","message":"An internal error occurred )"
                          R"(while processing the request","details":")"));
-  EXPECT_THAT(answer.body, Not(HasSubstr("/home")));
+  EXPECT_EQ(answer.problem["code"], "internal_error");
+  EXPECT_THAT(answer.whole, Not(HasSubstr("/home")));
   EXPECT_THAT(log_.last("handler_failed"), HasSubstr("/home/ann/jobs.db is broken"));
 }
 
@@ -555,7 +580,14 @@ TEST_F(ApiTest, ForceRefreshIsTheServersWhenTheRequestSaysNothing) {
 TEST(ApiRefusal, HasTheShapeOfEveryOtherRefusal) {
   const auto answer = Api::refusal(413, "Content Too Large");
   EXPECT_EQ(answer.status, 413);
-  EXPECT_EQ(as_text(answer.body.bytes), R"({"detail":"Content Too Large"})");
+  EXPECT_EQ(as_text(answer.body.bytes),
+            R"({"detail":"Content Too Large","type":"/docs#payload_too_large",)"
+            R"("title":"The body is too large","status":413,"code":"payload_too_large"})");
+  for (const int status : {400, 408, 413, 417, 431, 500, 501, 505}) {
+    const auto refused = Api::refusal(status, "x");
+    EXPECT_EQ(refused.status, status);
+    EXPECT_EQ(Json::parse(as_text(refused.body.bytes))["status"], status);
+  }
   EXPECT_THAT(std::string(as_text(Api::refusal(500, "x").body.bytes)),
               StartsWith(R"({"error_code":"INTERNAL_ERROR")"));
 }

@@ -109,8 +109,10 @@ class ApiTest : public ::testing::Test {
 
   struct Answer {
     int status = 0;
-    std::string body;
+    std::string body;  // of an error without what every error has
     net::Headers headers;
+    Json problem{};       // an error's whole body
+    std::string whole{};  // the body as it came
     std::string header(std::string_view name) const {
       for (const auto& [key, value] : headers)
         if (key == name) return value;
@@ -193,7 +195,14 @@ class ApiTest : public ::testing::Test {
   Task<void> start() { EXPECT_TRUE((co_await service_.start()).has_value()); }
   Task<void> ask_into(net::ServerRequest request, Answer& answer) {
     const auto response = co_await api_.handle(std::move(request));
-    answer = {response.status, std::string(as_text(response.body.bytes)), response.headers};
+    answer = {response.status, std::string(as_text(response.body.bytes)), response.headers, {}, {}};
+    answer.whole = answer.body;
+    // What every error has behind what it says (problem_test.cpp).
+    constexpr std::string_view kMembers = R"(,"type":"/docs#)";
+    const auto at = answer.body.find(kMembers);
+    if (at == std::string::npos) co_return;
+    answer.problem = Json::parse(answer.body);
+    answer.body = answer.body.substr(0, at) + "}";
   }
   Task<void> until_ended(std::string job) {
     const auto id = *JobId::parse(job);

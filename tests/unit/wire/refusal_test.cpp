@@ -23,8 +23,10 @@ TEST(RefuseFieldTest, TellsNullForADefault) {
 
 TEST(InternalErrorTest, HasTheOriginalsShape) {
   EXPECT_EQ(internal_error("out of luck"),
-            (Refusal{500, R"({"error_code":"INTERNAL_ERROR","message":"An internal error occurred )"
-                          R"(while processing the request","details":"out of luck"})"}));
+            (Refusal{500,
+                     R"({"error_code":"INTERNAL_ERROR","message":"An internal error occurred )"
+                     R"(while processing the request","details":"out of luck"})",
+                     ProblemCode::internal_error}));
 }
 
 TEST(LimitTest, IsAPositiveNumberOrLeftOut) {
@@ -45,8 +47,10 @@ TEST(StatusFilterTest, IsReadInAnyCase) {
   EXPECT_EQ(parse_status_filter(std::nullopt).value(), std::nullopt);
   EXPECT_EQ(parse_status_filter("Running").value(), JobStatus::running);
   EXPECT_EQ(parse_status_filter("done").error(),
-            (Refusal{400, R"({"detail":"Invalid status 'done'. Valid statuses: pending, running, )"
-                          R"(completed, failed"})"}));
+            (Refusal{400,
+                     R"({"detail":"Invalid status 'done'. Valid statuses: pending, running, )"
+                     R"(completed, failed"})",
+                     ProblemCode::invalid_status}));
 }
 
 }  // namespace

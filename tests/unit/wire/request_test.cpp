@@ -306,7 +306,8 @@ const std::string kNoObject =
     R"({"detail":[{"type":"model_attributes_type","loc":["body"],"msg":"Input should be a valid dictionary or object to extract fields from","input":)";
 const Refusal kMissing{
     422, R"({"detail":[{"type":"missing","loc":["body"],"msg":"Field required","input":null}]})"};
-const Refusal kUnreadable{400, R"({"detail":"There was an error parsing the body"})"};
+const Refusal kUnreadable{400, R"({"detail":"There was an error parsing the body"})",
+                          ProblemCode::body_unreadable};
 
 class BodyTest : public testing::TestWithParam<BodyCase> {};
 
