@@ -219,7 +219,8 @@ struct DataProcessingService::Impl {
   }
 
   Task<void> look_at(DryRun& run, const Plan& planned, const Submission& submission,
-                     std::size_t& next, std::optional<Error>& failure, Notify& done);
+                     std::size_t& next, std::size_t& looking, std::optional<Error>& failure,
+                     Notify& done);
 
   struct Waiters {
     explicit Waiters(Runtime& runtime) : changed(runtime) {}
@@ -316,7 +317,8 @@ DataProcessingService::process_request(Submission submission, JobId request_id,
 // One of several that take the next item, look whether it is there, and go on.
 Task<void> DataProcessingService::Impl::look_at(DryRun& run, const Plan& planned,
                                                 const Submission& submission, std::size_t& next,
-                                                std::optional<Error>& failure, Notify& done) {
+                                                std::size_t& looking, std::optional<Error>& failure,
+                                                Notify& done) {
   const auto existing = submission.requests.front().existing;
   while (next < planned.items.size() && !failure) {
     const auto i = next++;
@@ -335,7 +337,7 @@ Task<void> DataProcessingService::Impl::look_at(DryRun& run, const Plan& planned
     }
     run.items[i].is_there = is_fresh(existing, *found, *recorded, item.covers);
   }
-  done.notify_one();
+  if (--looking == 0) done.notify_one();
 }
 
 Task<std::expected<DryRun, DataProcessingService::SubmitFailure>> DataProcessingService::dry_run(
@@ -354,8 +356,8 @@ Task<std::expected<DryRun, DataProcessingService::SubmitFailure>> DataProcessing
   Notify done(impl.ports.runtime);
   std::size_t looking = std::min(kLooksAtOnce, run.items.size());
   for (std::size_t i = 0, begun = looking; i < begun; ++i)
-    impl.work.spawn(impl.look_at(run, *planned, submission, next, failure, done));
-  for (; looking > 0; --looking) co_await done.wait();
+    impl.work.spawn(impl.look_at(run, *planned, submission, next, looking, failure, done));
+  while (looking > 0) co_await done.wait();
   if (failure) co_return Failed(*std::move(failure));
 
   std::map<std::string, std::uint64_t> missing;  // by likeness

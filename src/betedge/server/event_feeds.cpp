@@ -254,7 +254,17 @@ class EventFeeds::Watcher {
           event_text("snapshot", impl_.id_of(*feed_, 0), fmt::format(R"({{"jobs":[{}]}})", list)));
     }
     const auto id = *feed_->job;
+    // Read before its failures are: whatever failed up to this version is told before the snapshot,
+    // also when the job ends meanwhile.
+    const auto found = co_await impl_.service.get_job_status(id);
+    if (!found) co_return std::unexpected(found.error());
+    if (!*found) {
+      has_ended_ = true;  // deleted meanwhile
+      co_return SharedBytes{};
+    }
+    const auto& job = **found;
     if (since_) {
+      if (from_seq_ == 0) listed_ = job.version;
       auto page = co_await impl_.service.list_items(id, {.state = ItemState::failed,
                                                          .from_seq = from_seq_,
                                                          .limit = kItemsAtOnce,
@@ -265,22 +275,12 @@ class EventFeeds::Watcher {
         for (auto& item : page->items)
           text += event_text("item_failed", fmt::format("{}", *since_),
                              failure_data(id, std::move(item)));
-        if (page->next) {
-          from_seq_ = *page->next;
-        } else {
-          since_.reset();
-        }
+        from_seq_ = page->next.value_or(0);
+        if (!page->next) since_ = listed_;
         co_return SharedBytes::of(std::move(text));
       }
     }
-    const auto found = co_await impl_.service.get_job_status(id);
-    if (!found) co_return std::unexpected(found.error());
-    if (!*found) {
-      has_ended_ = true;  // deleted meanwhile
-      co_return SharedBytes{};
-    }
     must_catch_up_ = is_catching_up_ = false;
-    const auto& job = **found;
     since_ = told_;
     auto text = event_text("snapshot", fmt::format("{}", told_), impl_.whole(job));
     if (has_ended(job.status)) {
@@ -296,6 +296,7 @@ class EventFeeds::Watcher {
   std::uint64_t next_;                  // the batch to send next
   std::uint64_t told_ = 0;              // while catching up: what batches will go on from
   std::uint32_t from_seq_ = 0;
+  std::uint64_t listed_ = 0;  // the job's version when this round of failures was begun
   bool is_new_ = true;
   bool must_catch_up_;
   bool is_catching_up_ = false;
