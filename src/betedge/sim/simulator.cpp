@@ -199,6 +199,7 @@ EarningsShape shape_of(const FaultBook::Chosen& chosen) {
     case FaultKind::html:
     case FaultKind::doubled:
     case FaultKind::twins:
+    case FaultKind::gap:
     case FaultKind::zeros: return EarningsShape::plain;
   }
   return EarningsShape::plain;
@@ -769,6 +770,7 @@ Task<ServerResponse> Simulator::Impl::handle_earnings(ServerRequest request) {
       case FaultKind::no_data_200:
       case FaultKind::doubled:
       case FaultKind::twins:
+      case FaultKind::gap:
       case FaultKind::zeros: break;  // of the rows, if anything
     }
   }
