@@ -287,7 +287,7 @@ class Server(Process):
             return [
                 line
                 for line in self.log
-                if job_id in line and ("event=job_completed" in line or "event=job_failed" in line)
+                if job_id in line and re.search(r"event=job_(completed|failed|cancelled)\b", line)
             ]
 
         # A job without items, or one that ended before a restart, says nothing any more.

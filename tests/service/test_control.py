@@ -68,7 +68,7 @@ def test_cancel_stops_what_runs_at_once_and_keeps_what_is_done(simulate, serve):
     asked = server.events("request_received", path=f"/jobs/{job}/cancel")[0]
     stopped = server.events("item_cancelled", job=job)
     assert len(stopped) == 4, "the four that ran"
-    for event in [*stopped, server.events("job_failed", job=job)[0]]:
+    for event in [*stopped, server.events("job_cancelled", job=job)[0]]:
         assert seconds_between(asked["time"], event["time"]) < 2
     # What is done stays done, and nothing half-done is there.
     kept = server.client.items(job, "succeeded")
@@ -121,7 +121,7 @@ def test_cancel_again_and_cancel_of_what_has_ended_change_nothing(simulate, serv
     answer = cancel(server, done)
     assert (answer.status, answer.json(), answer.headers["ETag"]) == (200, completed, etag)
     assert completed["state"] == "completed"
-    assert len(server.events("job_failed", job=job)) == 1
+    assert len(server.events("job_cancelled", job=job)) == 1
 
 
 @pytest.mark.parametrize("method,path", [
