@@ -5,6 +5,7 @@ from datetime import datetime
 import pytest
 
 from event_stream import watch
+from test_metrics import Scrape
 
 WEEK = {"root": "AAPL", "start_date": "20240102", "end_date": "20240108", "schema": "ohlc"}
 YEAR = {"root": "AAPL", "start_date": "20230103", "end_date": "20231229", "schema": "ohlc"}
@@ -401,6 +402,19 @@ def test_items_come_page_by_page(simulate, serve):
         assert answer.status == 400 and answer.json()["detail"].startswith(detail), answer
     assert server.client.get(f"/jobs/{job}/items?limit=x").status == 422
     assert server.client.get(f"/jobs/{job}/items?cursor=4000000000").json() == {"items": [], "next_cursor": None}
+
+
+def test_a_job_without_items_ends_with_its_creation_and_is_counted_once(simulate, serve):
+    sim = simulate()
+    server = serve(sim)
+    job = server.client.submit("stock", **{**WEEK, "start_date": "20240106", "end_date": "20240107"})
+    ended = server.client.job(job)
+    assert (ended["status"], ended["progress"]) == ("completed", {"completed": 0, "total": 0, "percentage": 100.0})
+    assert len(server.events("job_completed", job=job)) == 1
+    assert Scrape(server)("betedge_jobs_total") == 1
+    assert cancel(server, job).json() == ended
+    assert delete(server, job).status == 204
+    assert sum(sim.calls().values()) == 0
 
 
 def test_a_job_of_several_symbols(simulate, serve):

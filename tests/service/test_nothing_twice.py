@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from harness import Client
+from test_metrics import Scrape
 
 WEEK = {"root": "AAPL", "start_date": "20240102", "end_date": "20240108", "schema": "ohlc"}
 MONTH = {**WEEK, "end_date": "20240131"}
@@ -59,6 +60,8 @@ def test_the_same_key_gives_the_same_answer_while_the_job_runs_and_after_and_aft
     check_replay('"backfill-17"')
     assert server.client.get("/jobs").json()["total"] == 1
     assert set(calls_by_day(sim).values()) == {1}
+    assert not server.events("job_completed"), "it ended in the process before, and is counted once"
+    assert Scrape(server)("betedge_jobs_total") == 0
 
 
 def test_a_key_is_for_one_request(standing):
