@@ -18,8 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "service"))
 
 from event_stream import Swarm
-from harness import Server, Sim, stop_all
-from test_metrics import Scrape
+from harness import Scrape, Server, Sim, stop_all
 
 WATCHERS = int(os.environ.get("BETEDGE_BENCH_WATCHERS", "5000"))
 ROUNDS = 3

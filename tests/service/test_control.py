@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from event_stream import watch
-from test_metrics import Scrape
+from harness import Scrape
 
 WEEK = {"root": "AAPL", "start_date": "20240102", "end_date": "20240108", "schema": "ohlc"}
 YEAR = {"root": "AAPL", "start_date": "20230103", "end_date": "20231229", "schema": "ohlc"}

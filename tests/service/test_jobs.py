@@ -6,8 +6,7 @@ import threading
 import pyarrow.parquet as parquet
 import pytest
 
-from harness import Client
-from test_metrics import Scrape
+from harness import Client, Scrape
 
 
 def follow(server, job_id, asks):

@@ -6,8 +6,7 @@ import threading
 
 import pytest
 
-from harness import Client
-from test_metrics import Scrape
+from harness import Client, Scrape
 
 WEEK = {"root": "AAPL", "start_date": "20240102", "end_date": "20240108", "schema": "ohlc"}
 MONTH = {**WEEK, "end_date": "20240131"}

@@ -9,8 +9,7 @@ from datetime import datetime
 import pytest
 
 from event_stream import EventStream, Swarm, Unread, watch
-from harness import PATIENCE, missing
-from test_metrics import Scrape
+from harness import PATIENCE, Scrape, missing
 
 DAYS = {"root": "AAPL", "start_date": "20240102", "end_date": "20240328", "schema": "ohlc"}
 WEEK = {**DAYS, "end_date": "20240108"}
