@@ -9,7 +9,7 @@ help:
 	@echo 'make test       everything that must hold before a push; ends with "N passed, N failed"'
 	@echo 'make build      build/release/betedge'
 	@echo 'make dist       a folder and a tarball that run on a bare Debian 12'
-	@echo 'make bench      our pipeline and its peer, measured side by side'
+	@echo 'make bench      our pipeline and its peer side by side; a job with 5,000 watchers and without'
 	@echo 'make test-more SHARD=…   the longer tests; without SHARD, the list of them'
 	@echo 'make fmt, lint  format the sources; check format and clang-tidy'
 	@echo 'make clean      remove build/ and dist/ (keeps .deps/)'

@@ -287,7 +287,7 @@ class Server(Process):
             return [
                 line
                 for line in self.log
-                if job_id in line and ("event=job_completed" in line or "event=job_failed" in line)
+                if job_id in line and re.search(r"event=job_(completed|failed|cancelled)\b", line)
             ]
 
         # A job without items, or one that ended before a restart, says nothing any more.
@@ -354,6 +354,27 @@ class Sim(Process):
     def calls(self):
         """How often each call was made, by its canonical text."""
         return {call: record["calls"] for call, record in self.stats()["by_call"].items()}
+
+
+class Scrape:
+    """One answer of /metrics: series by name and labels."""
+
+    def __init__(self, server):
+        self.answer = server.client.get("/metrics")
+        assert self.answer.status == 200, self.answer
+        self.series = {}
+        for line in self.answer.text.splitlines():
+            if line.startswith("#"):
+                continue
+            name, labels, value = re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line).groups()
+            key = (name, frozenset(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', labels or "")))
+            assert key not in self.series, line
+            self.series[key] = float(value)
+
+    def __call__(self, name, **labels):
+        """The sum of the series that have these labels; None when there is none."""
+        found = [value for (one, has), value in self.series.items() if one == name and set(labels.items()) <= has]
+        return sum(found) if found else None
 
 
 def drop_privileges():

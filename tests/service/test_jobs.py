@@ -1,11 +1,12 @@
 """Jobs as their submitter sees them."""
 
+import collections
 import threading
 
 import pyarrow.parquet as parquet
 import pytest
 
-from harness import Client
+from harness import Client, Scrape
 
 
 def follow(server, job_id, asks):
@@ -184,3 +185,49 @@ def test_many_clients_at_once_are_all_answered(simulate, serve):
         thread.join()
     assert not wrong
     assert server.client.get("/jobs").json()["total"] == 16
+
+
+def test_a_hundred_different_jobs_at_once_all_complete_and_none_starves(simulate, serve):
+    sim = simulate("--latency", "10ms", "--contracts", "20")
+    server = serve(sim, BETEDGE_MEMORY_BUDGET="64MiB")
+    before = Scrape(server)("process_resident_memory_bytes")
+    jobs = [None] * 100
+
+    def client(number):
+        kind, schema = (("stock", "ohlc"), ("stock", "quote"), ("option", "quote"), ("option", "ohlc"))[number % 4]
+        jobs[number] = server.client.submit(
+            kind, root=f"SYM{number}", start_date="20240102", end_date="20240112", schema=schema, interval=900000)
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(100)]
+    for thread in threads:
+        thread.start()
+    highest = 0
+    while any(thread.is_alive() for thread in threads) or Scrape(server)("betedge_jobs_unfinished"):
+        scrape = Scrape(server)
+        in_flight = scrape("betedge_memory_bytes")
+        assert in_flight <= scrape("betedge_memory_budget_bytes")
+        highest = max(highest, scrape("process_resident_memory_bytes"))
+    for thread in threads:
+        thread.join()
+    assert len(set(jobs)) == 100 and None not in jobs
+    for job in jobs:
+        ended = server.client.job(job)
+        assert (ended["state"], ended["error_message"], ended["items"]["succeeded"]) == ("completed", None, 9)
+    # They take turns: once all are there, none ends a fourth item before each has ended its first.
+    order = [event["job"] for event in server.events("item_done")]
+    assert len(order) == 900
+    accepted = {event["job"]: event["time"] for event in server.events("request_received", method="POST")}
+    times = [event["time"] for event in server.events("item_done")]
+    last_accepted = max(accepted.values())
+    all_there = next(i for i, time in enumerate(times) if time >= last_accepted)
+    first = {job: order.index(job) for job in jobs}
+    seen = collections.Counter()
+    for place, job in enumerate(order):
+        if place < all_there:
+            continue
+        seen[job] += 1
+        if seen[job] == 4:
+            waiting = [other for other in jobs if first[other] > place]
+            assert not waiting, f"{job} had four items after all were there, and {len(waiting)} jobs had none"
+    assert highest - before < 64 << 20
+    assert sim.stats()["max_outstanding"] <= 4

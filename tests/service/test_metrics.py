@@ -6,31 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import ROOT, missing
+from harness import ROOT, Scrape, missing
 
 PROMTOOL = ROOT / ".deps" / "promtool"
 WEEK = {"root": "AAPL", "start_date": "20240102", "end_date": "20240108", "schema": "ohlc"}
-
-
-class Scrape:
-    """One answer of /metrics: series by name and labels."""
-
-    def __init__(self, server):
-        self.answer = server.client.get("/metrics")
-        assert self.answer.status == 200, self.answer
-        self.series = {}
-        for line in self.answer.text.splitlines():
-            if line.startswith("#"):
-                continue
-            name, labels, value = re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line).groups()
-            key = (name, frozenset(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', labels or "")))
-            assert key not in self.series, line
-            self.series[key] = float(value)
-
-    def __call__(self, name, **labels):
-        """The sum of the series that have these labels; None when there is none."""
-        found = [value for (one, has), value in self.series.items() if one == name and set(labels.items()) <= has]
-        return sum(found) if found else None
 
 
 @pytest.fixture

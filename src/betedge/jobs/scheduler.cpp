@@ -396,7 +396,9 @@ Task<Result<Changes>> Scheduler::settle(ClaimedFetch claim, Verdict verdict) {
 
 void Scheduler::take_in(const JobInfo& job, std::string_view reason) {
   const auto* known = ports_.tracker.find(job.job_id);
-  const auto before = known == nullptr ? JobStatus::pending : known->status;
+  // One that is not known here and has ended did so before, or with its creation: no news.
+  const auto unknown = has_ended(job.status) ? job.status : JobStatus::pending;
+  const auto before = known == nullptr ? unknown : known->status;
   const auto items_before = known == nullptr ? job.items : known->items;
   const auto rows_before = known == nullptr ? job.rows : known->rows;
   if (const auto applied = ports_.tracker.apply(job); !applied) {
