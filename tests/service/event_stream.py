@@ -61,6 +61,7 @@ class EventStream:
 
     def __init__(self, server, path, last_id=None):
         self.parser = EventParser()
+        self.last_id = last_id  # of what was handed on; the parser may be ahead
         self._events = []
         self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=harness.PATIENCE)
         headers = {"Accept": "text/event-stream"}
@@ -80,7 +81,9 @@ class EventStream:
                 self.close()
                 raise StopIteration
             self._events = self.parser.feed(data)
-        return self._events.pop(0)
+        event = self._events.pop(0)
+        self.last_id = event.id
+        return event
 
     def until(self, name):
         """The events up to the first of that name, which is the last of them."""

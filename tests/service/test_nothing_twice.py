@@ -10,7 +10,7 @@ from harness import Client, Scrape
 
 WEEK = {"root": "AAPL", "start_date": "20240102", "end_date": "20240108", "schema": "ohlc"}
 MONTH = {**WEEK, "end_date": "20240131"}
-NEXT = {**WEEK, "start_date": "20240117", "end_date": "20240214"}  # ten of its days are MONTH's too
+NEXT = {**WEEK, "start_date": "20240117", "end_date": "20240214"}  # eleven of its days are MONTH's too
 KEY = {"Idempotency-Key": "backfill-17"}
 
 
@@ -238,8 +238,8 @@ def test_two_jobs_that_need_one_day_download_it_once_and_both_count_it(standing)
         item["key"] for item in server.client.items(second)}
     assert len(shared) == 11
     assert one["items"]["succeeded"] == one["progress"]["total"] == 21
-    assert two["items"]["succeeded"] == two["progress"]["total"] == 20
-    assert len(sim.calls()) == len(days) == len(server.objects()) == 30
+    assert two["items"]["succeeded"] == two["progress"]["total"] == 21
+    assert len(sim.calls()) == len(days) == len(server.objects()) == 31
     assert set(calls_by_day(sim).values()) == {1}
     # Both say the same of them.
     of = [{item["key"]: item for item in server.client.items(job)} for job in (first, second)]
@@ -271,7 +271,7 @@ def test_one_of_two_cancelled_in_any_order_the_other_gets_all_it_asked_for(simul
     cancelled, other = server.wait_job(jobs["1"]), server.wait_job(jobs["2"])
     assert (cancelled["state"], cancelled["error_message"]) == ("cancelled", "cancelled")
     assert (other["state"], other["error_message"]) == ("completed", None)
-    assert other["items"]["succeeded"] + other["items"]["skipped"] == other["progress"]["total"] == 20
+    assert other["items"]["succeeded"] + other["items"]["skipped"] == other["progress"]["total"] == 21
     wanted = {item["key"] for item in server.client.items(jobs["2"])}
     kept = {item["key"] for item in server.client.items(jobs["1"], "succeeded")}
     assert wanted <= server.objects() and kept <= server.objects()
