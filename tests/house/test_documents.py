@@ -161,6 +161,13 @@ def test_settings_of_operations_md_are_those_of_the_program():
     }
 
 
+def test_errors_of_operations_md_are_those_of_the_program():
+    table = (ROOT / "src/betedge/wire/problem.cpp").read_text()
+    codes = re.findall(r'Problem\{\w+,\s*(\d+),\s*"(\w+)",', table)
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \|", section("docs/operations.md", "Errors"), re.MULTILINE)
+    assert rows and [(status, code) for code, status in rows] == codes
+
+
 def commands_of(document: str) -> list[str]:
     blocks = re.findall(r"```(?:sh|console|bash)\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
     return [line.removeprefix("$ ").strip() for block in blocks for line in block.splitlines() if re.match(r"(\$ )?(make|betedge|tools/)", line)]

@@ -28,6 +28,7 @@ def shared_data():
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "chaos: takes long; its own shard")
+    config.addinivalue_line("markers", "contract: takes long; its own shard")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -62,7 +62,7 @@ def test_a_broken_rule_is_told_byte_for_byte(shared_server, kind, case):
     change, faults = CASES[case]
     answer = shared_server.client.post(f"/historical/{kind}", {**GOOD, **change})
     assert answer.status == 422
-    assert answer.text == json.dumps({"detail": faults}, separators=(",", ":"))
+    assert answer.text.startswith(json.dumps({"detail": faults}, separators=(",", ":"))[:-1] + ',"type":"/docs#')
 
 
 @pytest.mark.parametrize("kind", ["option", "stock"])

@@ -64,14 +64,16 @@ std::span<const Handlers::Route> Handlers::routes() {
                                  R"({"type":"string","examples":["respond-async","wait=30"]})",
                                  "RFC 7240: `respond-async` to be answered at once, `wait=N` to be "
                                  "held for N seconds at most."};
-  static const Parameter kKey{In::header, "Idempotency-Key",
-                              R"({"type":"string","minLength":1,"maxLength":255})",
-                              "A name of your own for this request, kept for 24 hours: sent again "
-                              "with it, the same request "
-                              "gets the same job."};
-  static const Parameter kClient{In::header, "X-Client-Id",
-                                 R"({"type":"string","minLength":1,"maxLength":64})",
-                                 "Who asks, where no token says it."};
+  static const Parameter kKey{
+      In::header, "Idempotency-Key",
+      R"({"type":"string","minLength":1,"maxLength":255,"pattern":"^[!#-~]+$"})",
+      "A name of your own for this request, kept for 24 hours: sent again "
+      "with it, the same request "
+      "gets the same job."};
+  static const Parameter kClient{
+      In::header, "X-Client-Id",
+      R"({"type":"string","minLength":1,"maxLength":64,"pattern":"^[!-~]+$"})",
+      "Who asks, where no token says it."};
   static const Parameter kLastEvent{
       In::header, "Last-Event-ID", R"({"type":"string"})",
       "The `id` of the last event that was seen, to go on behind it."};

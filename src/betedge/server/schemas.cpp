@@ -17,7 +17,7 @@ constexpr std::string_view kShared = R"json({
   "mode": {"type": ["string", "null"], "enum": ["skip", "refresh", "force", null], "description":
     "What to do with an object that is there: `skip` keeps it when it is fresh, `refresh` keeps it only when this server's own records say that it is right, `force` downloads again. Left out: what `force_refresh` says."},
   "force_refresh": {"type": "boolean", "description":
-    "`true` is `mode` `force`, `false` is `skip`. Left out: the server's setting. `"yes"`, `1` and the like are read, too."},
+    "`true` is `mode` `force`, `false` is `skip`. Left out: the server's setting. `\"yes\"`, `1` and the like are read, too."},
   "labels": {"type": ["object", "null"], "additionalProperties": {"type": "string"}, "propertyNames": {"minLength": 1}, "examples": [{"team": "research"}], "description":
     "Words of your own, to find the job again: `GET /jobs?label=team:research`."},
   "priority": {"type": ["integer", "null"], "default": 0, "description":

@@ -22,6 +22,15 @@ TEST(FailureAnswer, IsAnOutageWithRetryAfterWhenTheStoreIsDown) {
             R"({"detail":"Failed to submit request: the job store is not available"})");
 }
 
+TEST(FailureAnswer, NamesWhatIsNotAvailable) {
+  EXPECT_EQ(header(failure_answer("x", {ErrorCode::store_unavailable, "", 0ms}), "Betedge-Error"),
+            "store_unavailable");
+  EXPECT_EQ(header(failure_answer("x", {ErrorCode::cancelled, "", 0ms}), "Betedge-Error"),
+            "draining");
+  EXPECT_EQ(header(failure_answer("x", {ErrorCode::timeout, "", 0ms}), "Betedge-Error"),
+            "unavailable");
+}
+
 TEST(FailureAnswer, PassesOnHowLongToWait) {
   const auto answer = failure_answer("x", {ErrorCode::store_unavailable, "", 1500ms});
   EXPECT_EQ(header(answer, "Retry-After"), "2");

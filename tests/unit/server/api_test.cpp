@@ -280,6 +280,7 @@ TEST_F(ApiTest, AKeyWhoseRequestIsBeingStoredIsAConflict) {
   EXPECT_EQ(first.answer.status, 202);
   EXPECT_EQ(second.answer.status, 409);
   EXPECT_EQ(second.answer.header("Retry-After"), "1");
+  EXPECT_EQ(second.answer.header("Betedge-Error"), "idempotency_in_flight");
   runtime_.run(close_scope(scope));
 }
 
@@ -557,9 +558,10 @@ TEST_F(ApiTest, AsksTheServiceNothingBeforeItIsOpened) {
   net::ServerRequest request;
   request.method = "GET";
   request.path = "/jobs";
-  int status = 0;
-  runtime_.run(status_of(early, std::move(request), status));
-  EXPECT_EQ(status, 503);
+  net::ServerResponse answer;
+  runtime_.run(answer_of(early, std::move(request), answer));
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(Json::parse(as_text(answer.body.bytes))["code"], "starting");
 }
 
 TEST_F(ApiTest, ForceRefreshIsTheServersWhenTheRequestSaysNothing) {
@@ -570,9 +572,9 @@ TEST_F(ApiTest, ForceRefreshIsTheServersWhenTheRequestSaysNothing) {
   request.path = "/historical/stock";
   request.headers = {{"Content-Type", "application/json"}};
   request.body = R"({"root":"AAPL","start_date":"20240102","end_date":"20240102"})";
-  int status = 0;
-  runtime_.run(status_of(forcing, std::move(request), status));
-  EXPECT_EQ(status, 202);
+  net::ServerResponse answer;
+  runtime_.run(answer_of(forcing, std::move(request), answer));
+  EXPECT_EQ(answer.status, 202);
   const auto jobs = Json::parse(ask("GET", "/jobs").body)["jobs"];
   EXPECT_EQ(jobs[0]["request"]["force_refresh"], true);
 }

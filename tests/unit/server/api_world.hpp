@@ -169,8 +169,8 @@ class ApiTest : public ::testing::Test {
   void run_to_end(const std::string& job) { runtime_.run(until_ended(job)); }
 
   Task<void> sleep_a_second() { (void)co_await sleep_for(runtime_, 1s); }
-  static Task<void> status_of(Api& api, net::ServerRequest request, int& status) {
-    status = (co_await api.handle(std::move(request))).status;
+  static Task<void> answer_of(Api& api, net::ServerRequest request, net::ServerResponse& answer) {
+    answer = co_await api.handle(std::move(request));
   }
 
   betedge::testing::VirtualRuntime runtime_{7};
