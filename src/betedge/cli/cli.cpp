@@ -19,6 +19,7 @@ namespace betedge::cli {
 namespace {
 
 std::string variable(const char* name) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody here changes the environment
   const char* const value = std::getenv(name);
   return value == nullptr ? std::string{} : std::string(value);
 }
