@@ -819,9 +819,13 @@ Outside this_process() {
   const auto home = outside.environment.find("HOME");
   if (home != outside.environment.end() && home->second.starts_with('/')) {
     outside.home = home->second;
-  } else if (const auto* user = getpwuid(geteuid()); user != nullptr && user->pw_dir != nullptr) {
+  } else {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): there is no other thread yet
+    const auto* const user = getpwuid(geteuid());
     std::error_code ignored;
-    if (std::filesystem::is_directory(user->pw_dir, ignored)) outside.home = user->pw_dir;
+    if (user != nullptr && user->pw_dir != nullptr &&
+        std::filesystem::is_directory(user->pw_dir, ignored))
+      outside.home = user->pw_dir;
   }
   return outside;
 }

@@ -44,6 +44,7 @@ class RealConsole final : public Console {
   RealConsole()
       : looks_(looks_of(
             [](const char* name) -> std::optional<std::string> {
+              // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody here changes the environment
               const char* const value = std::getenv(name);
               return value == nullptr ? std::nullopt : std::optional<std::string>(value);
             },

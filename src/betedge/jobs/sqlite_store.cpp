@@ -8,9 +8,9 @@
 #include <array>
 #include <cerrno>
 #include <coroutine>
-#include <cstring>
 #include <filesystem>
 #include <optional>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -37,11 +37,12 @@ class StoreLock {
   static Result<StoreLock> take(const std::string& path) {
     StoreLock lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
     if (lock.file_ < 0)
-      return unavailable(
-          fmt::format("cannot make the lock file {}: {}", path, std::strerror(errno)));
+      return unavailable(fmt::format("cannot make the lock file {}: {}", path,
+                                     std::generic_category().message(errno)));
     if (::flock(lock.file_, LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK)
-        return unavailable(fmt::format("cannot lock {}: {}", path, std::strerror(errno)));
+        return unavailable(
+            fmt::format("cannot lock {}: {}", path, std::generic_category().message(errno)));
       std::array<char, 32> holder{};
       const auto size = ::read(lock.file_, holder.data(), holder.size());
       std::string who(holder.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
@@ -55,7 +56,8 @@ class StoreLock {
     const auto self = fmt::format("{}\n", ::getpid());
     if (::ftruncate(lock.file_, 0) != 0 ||
         ::write(lock.file_, self.data(), self.size()) != std::ssize(self))
-      return unavailable(fmt::format("cannot write {}: {}", path, std::strerror(errno)));
+      return unavailable(
+          fmt::format("cannot write {}: {}", path, std::generic_category().message(errno)));
     return lock;
   }
   StoreLock(StoreLock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}

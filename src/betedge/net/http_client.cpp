@@ -452,7 +452,7 @@ void CurlClient::set_up(Exchange& exchange) {
 
   for (const auto& [name, value] : request.headers) {
     // curl's own way to say a header without a value is "Name;".
-    const auto line = value.empty() ? name + ";" : name + ": " + value;
+    const auto line = value.empty() ? name + ";" : fmt::format("{}: {}", name, value);
     exchange.headers = curl_slist_append(exchange.headers, line.c_str());
   }
   // Without this curl asks before it sends a large body, and waits a second for the answer.
@@ -592,8 +592,8 @@ Task<Result<std::unique_ptr<HttpResponse>>> CurlClient::send(HttpRequest request
   if (exchange->request.upload_fd >= 0) {
     const int copy = ::fcntl(exchange->request.upload_fd, F_DUPFD_CLOEXEC, 0);
     if (copy < 0) {
-      co_return fail(ErrorCode::internal,
-                     fmt::format("cannot copy the descriptor of a file: {}", std::strerror(errno)));
+      co_return fail(ErrorCode::internal, fmt::format("cannot copy the descriptor of a file: {}",
+                                                      std::generic_category().message(errno)));
     }
     exchange->upload = Descriptor(copy);
   }

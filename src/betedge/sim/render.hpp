@@ -62,11 +62,11 @@ struct RenderOptions {
   bool quotes_text = false;    // v3: symbol, expiration and right in quotes (THETA.md 2.4)
   // How v3 shows option eod: each contract twice, `created` differing (THETA.md 2.8).
   enum class Doubled : std::uint8_t { no, side_by_side, apart } doubled = Doubled::no;
-  bool twins = false;                       // every row twice, byte for byte
-  bool zero_bars = false;                   // every open, high, low, close and volume zero
-  bool no_mondays = false;                  // without the rows of any Monday
-  std::vector<std::uint32_t> missing_days;  // without the rows of these, yyyymmdd
-  std::string key() const;                  // equal for equal options, and only then
+  bool twins = false;                         // every row twice, byte for byte
+  bool zero_bars = false;                     // every open, high, low, close and volume zero
+  bool no_mondays = false;                    // without the rows of any Monday
+  std::vector<std::uint32_t> missing_days{};  // without the rows of these, yyyymmdd
+  std::string key() const;                    // equal for equal options, and only then
 };
 
 // The whole answer. Does not block but for reading a replayed file; takes long for a big one, so

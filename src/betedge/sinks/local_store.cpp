@@ -188,6 +188,7 @@ struct LocalStore::Lake {
       return;
     }
     std::vector<std::string> unfinished;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): of a stream of our own
     while (const auto* const entry = ::readdir(entries)) {
       const std::string_view name = entry->d_name;
       if (name.starts_with(kUnfinished)) unfinished.emplace_back(name);

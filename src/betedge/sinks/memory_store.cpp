@@ -85,6 +85,7 @@ Task<Result<Bytes>> MemoryStore::read(ObjectKey key, std::uint64_t offset, std::
 
 std::vector<ObjectKey> MemoryStore::keys() const {
   std::vector<ObjectKey> keys;
+  keys.reserve(objects_.size());
   for (const auto& [key, object] : objects_) keys.push_back(key);
   return keys;
 }

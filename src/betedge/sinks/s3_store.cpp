@@ -161,6 +161,7 @@ struct S3Store::Remote {
     if (host.ends_with(usual)) host.resize(host.size() - usual.size());
     base = (secure ? "https://" : "http://") + host;
     if (settings.spool_folder.empty()) {
+      // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody here changes the environment
       const char* const chosen = std::getenv("TMPDIR");
       settings.spool_folder = chosen != nullptr && *chosen != '\0' ? chosen : "/var/tmp";
     }
