@@ -93,6 +93,7 @@ engine::EngineOptions engine_options(const Settings& settings) {
   options.memory_budget_bytes = settings.memory_budget_bytes;
   options.items_per_job = settings.limit_items_per_job;
   options.queued_items = settings.limit_queued_items;
+  options.price_type = settings.lake_price_type;
   options.stop_grace = kFetchGrace;
   options.retry.max_attempts = settings.theta_retry_attempts;
   options.retry.first_delay = settings.theta_retry_delay;
@@ -385,7 +386,12 @@ constexpr std::string_view kMigration =
     "# The start of a migration from the Python service (docs/migration.md): every submission is\n"
     "# held until its job has ended, as there. SIGHUP takes changes up.\n"
     "[async]\n"
-    "default = false\n";
+    "default = false\n"
+    "\n"
+    "# Prices as the original's files have them, so that the way back to it stays open. Takes a\n"
+    "# restart.\n"
+    "[lake]\n"
+    "price_type = \"float32\"\n";
 
 int write_migration(const Outside& outside, const Result<LoadedSettings>& loaded) {
   auto name = outside.config_file.value_or("betedge.toml");
@@ -400,7 +406,8 @@ int write_migration(const Outside& outside, const Result<LoadedSettings>& loaded
     if (!loaded->settings.rollout.is_async_by_default && origin.starts_with(name + " line"))
       return complain(fmt::format("{} says so already, in {}", name, origin), 0);
     return complain(fmt::format("{} exists and is not written over; add to it: async.default = "
-                                "false",
+                                "false, and lake.price_type = \"float32\" for a lake that the "
+                                "original is to read",
                                 name),
                     1);
   }

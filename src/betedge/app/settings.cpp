@@ -182,6 +182,8 @@ std::string show_choice(Choice value, const Named<Choice> (&choices)[size]) {
 
 constexpr Named<ThetaApi> kThetaApis[] = {
     {"auto", ThetaApi::automatic}, {"v3", ThetaApi::v3}, {"v2", ThetaApi::v2}};
+constexpr Named<PriceType> kPriceTypes[] = {{"float64", PriceType::float64},
+                                            {"float32", PriceType::float32}};
 constexpr Named<V2Format> kV2Formats[] = {{"csv", V2Format::csv}, {"json", V2Format::json}};
 // The Python original's names too.
 constexpr Named<Level> kLevels[] = {{"debug", Level::debug},     {"info", Level::info},
@@ -300,6 +302,13 @@ std::vector<Setting> make_table() {
        .rule = "a folder or s3://bucket/prefix",
        .read = read_lake,
        .show = [](const Settings& s) { return s.lake_url; }});
+  add({.name = "lake.price_type",
+       .short_names = {},
+       .help = "what prices are written as; float32 for a lake that the Python original reads too",
+       .rule = "float64 or float32",
+       .read = [](Settings& s,
+                  std::string_view t) { return read_choice(s.lake_price_type, kPriceTypes, t); },
+       .show = [](const Settings& s) { return show_choice(s.lake_price_type, kPriceTypes); }});
   add({.name = "store.url",
        .short_names = {"BETEDGE_STORE"},
        .help = "where the jobs live: a SQLite file, or :memory: to keep nothing",

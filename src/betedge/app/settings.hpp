@@ -13,6 +13,7 @@
 
 #include "betedge/core/error.hpp"
 #include "betedge/core/rollout.hpp"
+#include "betedge/core/table.hpp"
 #include "betedge/ports/log.hpp"
 
 namespace betedge::app {
@@ -47,6 +48,7 @@ struct Settings {
 
   std::uint16_t listen_port = 8000;  // 0 takes a free one
   bool s3_secure = false;
+  PriceType lake_price_type = PriceType::float64;
   ThetaApi theta_api = ThetaApi::automatic;
   V2Format theta_v2_format = V2Format::csv;
   bool force_refresh = false;

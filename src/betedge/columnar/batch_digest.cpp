@@ -11,6 +11,7 @@ arrow::Type::type arrow_type(ColumnType type) {
   switch (type) {
     case ColumnType::uint32: return arrow::Type::UINT32;
     case ColumnType::float64: return arrow::Type::DOUBLE;
+    case ColumnType::float32: return arrow::Type::FLOAT;
     case ColumnType::text: return arrow::Type::STRING;
     case ColumnType::int64: return arrow::Type::INT64;
   }
@@ -58,6 +59,14 @@ Result<void> add_to_digest(ValueDigest& digest, std::span<const Column> columns,
               i, canonical_values<arrow::DoubleArray>(array, true, ValueDigest::append_float));
         } else {
           digest.add(i, {static_cast<const arrow::DoubleArray&>(array).raw_values(), length});
+        }
+        break;
+      case ColumnType::float32:
+        if (nullable) {
+          digest.add_canonical(
+              i, canonical_values<arrow::FloatArray>(array, true, ValueDigest::append_float));
+        } else {
+          digest.add(i, {static_cast<const arrow::FloatArray&>(array).raw_values(), length});
         }
         break;
       case ColumnType::int64:

@@ -33,6 +33,7 @@ char mark_of(const Column& column) {
   switch (column.type) {
     case ColumnType::uint32: return column.nullable ? 'U' : 'u';
     case ColumnType::float64: return column.nullable ? 'F' : 'f';
+    case ColumnType::float32: return column.nullable ? 'R' : 'r';
     case ColumnType::text: return column.nullable ? 'T' : 't';
     case ColumnType::int64: return column.nullable ? 'I' : 'i';
   }
@@ -58,6 +59,10 @@ void ValueDigest::add(std::size_t column, std::span<const std::uint32_t> values)
 }
 
 void ValueDigest::add(std::size_t column, std::span<const double> values) {
+  XXH3_128bits_update(impl_->states[column].get(), values.data(), values.size_bytes());
+}
+
+void ValueDigest::add(std::size_t column, std::span<const float> values) {
   XXH3_128bits_update(impl_->states[column].get(), values.data(), values.size_bytes());
 }
 

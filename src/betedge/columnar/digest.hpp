@@ -24,6 +24,7 @@ class ValueDigest {
   // The next values of a column. Every column is given the same number of rows in all.
   void add(std::size_t column, std::span<const std::uint32_t> values);
   void add(std::size_t column, std::span<const double> values);
+  void add(std::size_t column, std::span<const float> values);
   // Values in canonical form already: texts, 64-bit integers, and all of a column that may have
   // nulls.
   void add_canonical(std::size_t column, std::string_view canonical);

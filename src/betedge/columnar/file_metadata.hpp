@@ -14,6 +14,7 @@ inline constexpr std::string_view kCoversLast = "betedge.covers_last";    // yyy
 inline constexpr std::string_view kRows = "betedge.rows";
 inline constexpr std::string_view kUnderlyingRows = "betedge.underlying_rows";
 inline constexpr std::string_view kSchemaVersion = "betedge.schema_version";
-inline constexpr std::string_view kDigest = "betedge.digest";  // digest.hpp
+inline constexpr std::string_view kPriceType = "betedge.price_type";  // float64 or float32
+inline constexpr std::string_view kDigest = "betedge.digest";         // digest.hpp
 
 }  // namespace betedge::columnar::metadata

@@ -263,6 +263,7 @@ Result<std::string> digest_of_table(TableFile& table) {
     switch (field->type()->id()) {
       case arrow::Type::UINT32: add(ColumnType::uint32); break;
       case arrow::Type::DOUBLE: add(ColumnType::float64); break;
+      case arrow::Type::FLOAT: add(ColumnType::float32); break;
       case arrow::Type::STRING: add(ColumnType::text); break;
       case arrow::Type::INT64: add(ColumnType::int64); break;
       default:

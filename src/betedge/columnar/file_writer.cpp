@@ -73,6 +73,7 @@ std::shared_ptr<arrow::Schema> make_schema(std::span<const Column> columns, Text
     switch (column.type) {
       case ColumnType::uint32: type = arrow::uint32(); break;
       case ColumnType::float64: type = arrow::float64(); break;
+      case ColumnType::float32: type = arrow::float32(); break;
       case ColumnType::text:
         // Parquet's writer takes a dictionary's codes as they are.
         type = texts == Texts::as_codes ? arrow::dictionary(arrow::int8(), arrow::utf8())
@@ -128,7 +129,7 @@ class ArrowFileWriter : public FileWriter {
       std::shared_ptr<arrow::ArrayData> dictionary;
       switch (buffer.columns()[i].type) {
         case ColumnType::uint32: buffers.push_back(borrow(buffer.numbers(i), rows)); break;
-        case ColumnType::float64: buffers.push_back(borrow(buffer.prices(i), rows)); break;
+        case ColumnType::float64: buffers.push_back(price_buffer(buffer, i, rows)); break;
         case ColumnType::text:
           if (texts_ == Texts::as_codes) {
             buffers.push_back(borrow(buffer.codes(i), rows));
@@ -137,6 +138,7 @@ class ArrowFileWriter : public FileWriter {
             spell_out(buffer.codes(i), rows, buffer.words(i), buffers);
           }
           break;
+        case ColumnType::float32:
         case ColumnType::int64: throw std::logic_error("a row buffer has no such columns");
       }
       auto data = arrow::ArrayData::Make(schema_->field(static_cast<int>(i))->type(), length,
@@ -153,6 +155,14 @@ class ArrowFileWriter : public FileWriter {
   std::shared_ptr<OutputSink> sink_ = std::make_shared<OutputSink>();
 
  private:
+  // A double's array as it lies there, or its copy as float32.
+  std::shared_ptr<arrow::Buffer> price_buffer(const RowBuffer& buffer, std::size_t column,
+                                              std::size_t rows) const {
+    if (schema_->field(static_cast<int>(column))->type()->id() == arrow::Type::DOUBLE)
+      return borrow(buffer.prices(column), rows);
+    return arrow::Buffer::FromVector(as_float32(std::span(buffer.prices(column), rows)));
+  }
+
   static void spell_out(const std::uint8_t* codes, std::size_t rows,
                         const std::vector<std::string>& words,
                         std::vector<std::shared_ptr<arrow::Buffer>>& buffers) {

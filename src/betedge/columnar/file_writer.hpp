@@ -38,7 +38,9 @@ class FileWriter {
                                                   Texts texts = Texts::as_codes);
   virtual ~FileWriter() = default;
 
-  // The first `rows` rows of the buffer; they are copied or encoded before this returns.
+  // The first `rows` rows of the buffer; they are copied or encoded before this returns. The
+  // buffer's columns are the file's, but that its prices are double always and are rounded where
+  // the file has float32.
   virtual Result<void> write(const RowBuffer& buffer, std::size_t rows) = 0;
   // All of a batch, of a file opened with texts as_texts: its columns are the file's.
   virtual Result<void> write_batch(const arrow::RecordBatch& batch) = 0;

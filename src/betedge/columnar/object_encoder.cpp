@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <limits>
 #include <set>
 #include <stdexcept>
 
@@ -33,7 +34,7 @@ class Encoder final : public ObjectEncoder, private RowSink {
         columns_(core::columns(spec_.request.kind, spec_.request.schema)),
         rows_(columns_, kBatchRows),
         date_(rows_.find("date").value()),
-        digest_(columns_),
+        digest_(core::columns(spec_.request.kind, spec_.request.schema, spec_.price_type)),
         writer_(std::move(writer)) {}
 
   Result<void> begin_answer(const Call& call, WireFormat format) override {
@@ -127,8 +128,9 @@ class Encoder final : public ObjectEncoder, private RowSink {
     for (std::size_t i = 0; i < columns_.size(); ++i) {
       switch (columns_[i].type) {
         case ColumnType::uint32: digest_.add(i, std::span(rows_.numbers(i), count)); break;
-        case ColumnType::float64: digest_.add(i, std::span(rows_.prices(i), count)); break;
+        case ColumnType::float64: BETEDGE_TRY_VOID(digest_prices(i, count)); break;
         case ColumnType::text: digest_texts(i, count); break;
+        case ColumnType::float32:
         case ColumnType::int64: throw std::logic_error("a row buffer has no such columns");
       }
     }
@@ -136,6 +138,21 @@ class Encoder final : public ObjectEncoder, private RowSink {
     BETEDGE_TRY_VOID(writer_->write(rows_, count));
     rows_written_ += count;
     rows_.drop_front(count);
+    return {};
+  }
+
+  Result<void> digest_prices(std::size_t column, std::size_t count) {
+    const std::span<const double> prices(rows_.prices(column), count);
+    if (spec_.price_type == PriceType::float64) {
+      digest_.add(column, prices);
+      return {};
+    }
+    const double largest = std::ranges::max(prices);
+    if (largest > std::numeric_limits<float>::max())
+      return fail(ErrorCode::upstream_garbled,
+                  fmt::format("{} is {}, which no price is and float32 cannot hold",
+                              columns_[column].name, largest));
+    digest_.add(column, std::span<const float>(as_float32(prices)));
     return {};
   }
 
@@ -161,7 +178,7 @@ class Encoder final : public ObjectEncoder, private RowSink {
   }
 
   ObjectSpec spec_;
-  std::span<const Column> columns_;
+  std::span<const Column> columns_;  // of the rows: their prices are double whatever the file's are
   RowBuffer rows_;
   std::size_t date_;  // the column of it
   ValueDigest digest_;
@@ -188,13 +205,15 @@ KeyValues describe(const ObjectSpec& spec, const FileSummary& summary) {
       {std::string(metadata::kRows), fmt::to_string(summary.rows)},
       {std::string(metadata::kUnderlyingRows), fmt::to_string(summary.underlying_rows)},
       {std::string(metadata::kSchemaVersion), fmt::to_string(kSchemaVersion)},
+      {std::string(metadata::kPriceType), std::string(to_text(spec.price_type))},
       {std::string(metadata::kDigest), summary.digest},
   };
 }
 
 Result<std::unique_ptr<ObjectEncoder>> ObjectEncoder::open(ObjectSpec spec) {
+  spec.price_type = price_type_of(spec.request.kind, spec.price_type);
   if (spec.request.kind == Kind::earnings) return open_earnings_encoder(std::move(spec));
-  const auto columns = core::columns(spec.request.kind, spec.request.schema);
+  const auto columns = core::columns(spec.request.kind, spec.request.schema, spec.price_type);
   BETEDGE_TRY(auto writer, FileWriter::open(spec.request.format, columns));
   return std::make_unique<Encoder>(std::move(spec), std::move(writer));
 }

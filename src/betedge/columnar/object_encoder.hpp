@@ -20,6 +20,8 @@ struct ObjectSpec {
   DateRange covers;
   std::string source;        // "thetadata"
   std::string request_json;  // the request as canonical JSON text, as wire wrote it
+  // What prices are written as; of earnings always float64.
+  PriceType price_type = PriceType::float64;
 };
 
 struct FileSummary {
@@ -49,7 +51,8 @@ class ObjectEncoder {
   virtual Result<void> begin_answer(const Call& call, WireFormat format) = 0;
   // The next page of the same answer begins, with a header of its own. Also before the first bytes.
   virtual Result<void> begin_document() = 0;
-  // Bytes as they came, cut anywhere.
+  // Bytes as they came, cut anywhere. upstream_garbled also when a price is too large for the
+  // file's price type, at the latest in finish().
   virtual Result<void> feed(ByteView bytes) = 0;
   // The answer is over. upstream_garbled when it ended in the middle of a row or a document, or was
   // empty, or was not the data asked for. A day without earnings is no error and adds no rows.

@@ -13,12 +13,20 @@ std::size_t width_of(ColumnType type) {
     case ColumnType::uint32: return sizeof(std::uint32_t);
     case ColumnType::float64: return sizeof(double);
     case ColumnType::text: return sizeof(std::uint8_t);
-    case ColumnType::int64: break;  // only earnings have these, and they are few rows
+    case ColumnType::float32: break;  // prices are narrowed when they are written
+    case ColumnType::int64: break;    // only earnings have these, and they are few rows
   }
   throw std::logic_error("a column type without a width");
 }
 
 }  // namespace
+
+std::vector<float> as_float32(std::span<const double> prices) {
+  std::vector<float> narrow(prices.size());
+  std::ranges::transform(prices, narrow.begin(),
+                         [](double price) { return static_cast<float>(price); });
+  return narrow;
+}
 
 RowBuffer::RowBuffer(std::span<const Column> columns, std::size_t capacity) : columns_(columns) {
   for (const Column& column : columns_) {

@@ -13,6 +13,10 @@
 
 namespace betedge::columnar {
 
+// Prices as a file of float32 has them, each rounded to the nearest; the file's own digest is of
+// these. Every value must be within what float32 can hold.
+std::vector<float> as_float32(std::span<const double> prices);
+
 // Rows of a file before they are encoded: one plain array a column, which the decoders fill in
 // place. Texts (`root`, `right`) are kept as codes, an index into the column's words. Owns the
 // arrays and reuses them; knows no file format.

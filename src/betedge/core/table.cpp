@@ -1,6 +1,7 @@
 #include "betedge/core/table.hpp"
 
 #include <array>
+#include <utility>
 
 namespace betedge::core {
 namespace {
@@ -61,11 +62,23 @@ constexpr std::array kEarnings{
     Column{"last_year_report_date", text, true},
 };
 
-std::span<const Column> option_columns(Schema schema) {
+template <std::size_t size>
+constexpr std::array<Column, size> with_narrow_prices(std::array<Column, size> columns) {
+  for (Column& column : columns)
+    if (column.type == float64) column.type = float32;
+  return columns;
+}
+
+constexpr auto kNarrowQuote = with_narrow_prices(kQuote);
+constexpr auto kNarrowOhlc = with_narrow_prices(kOhlc);
+constexpr auto kNarrowEod = with_narrow_prices(kEod);
+
+std::span<const Column> option_columns(Schema schema, PriceType price_type) {
+  const bool is_narrow = price_type == PriceType::float32;
   switch (schema) {
-    case Schema::quote: return kQuote;
-    case Schema::ohlc: return kOhlc;
-    case Schema::eod: return kEod;
+    case Schema::quote: return is_narrow ? kNarrowQuote : kQuote;
+    case Schema::ohlc: return is_narrow ? kNarrowOhlc : kOhlc;
+    case Schema::eod: return is_narrow ? kNarrowEod : kEod;
   }
   std::unreachable();
 }
@@ -74,14 +87,26 @@ constexpr std::size_t kContractColumns = 4;  // root, expiration, strike, right
 
 }  // namespace
 
-std::span<const Column> columns(Kind kind, Schema schema) {
-  const auto all = option_columns(schema);
+std::string_view to_text(PriceType type) {
+  switch (type) {
+    case PriceType::float64: return "float64";
+    case PriceType::float32: return "float32";
+  }
+  std::unreachable();
+}
+
+std::span<const Column> columns(Kind kind, Schema schema, PriceType price_type) {
+  const auto all = option_columns(schema, price_type);
   switch (kind) {
     case Kind::option: return all;
     case Kind::stock: return all.first(all.size() - kContractColumns);
     case Kind::earnings: return kEarnings;
   }
   std::unreachable();
+}
+
+PriceType price_type_of(Kind kind, PriceType asked) {
+  return kind == Kind::earnings ? PriceType::float64 : asked;
 }
 
 }  // namespace betedge::core

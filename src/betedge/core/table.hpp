@@ -8,7 +8,13 @@
 
 namespace betedge::core {
 
-enum class ColumnType : std::uint8_t { uint32, float64, text, int64 };
+enum class ColumnType : std::uint8_t { uint32, float64, float32, text, int64 };
+
+// How prices lie in the files of the terminal's data. The Python original's are float32, which
+// loses cents above some thousand dollars; a lake that it reads too keeps to that. Numbers of the
+// store: not to be reordered.
+enum class PriceType : std::uint8_t { float64 = 0, float32 = 1 };
+std::string_view to_text(PriceType type);  // "float64"
 
 struct Column {
   std::string_view name;
@@ -21,6 +27,11 @@ inline constexpr int kSchemaVersion = 1;
 
 // The columns of a file in their order (DESIGN.md 10). Stock files are the option's without the
 // last four: root, expiration, strike and right. Earnings have one table, whatever the schema.
-std::span<const Column> columns(Kind kind, Schema schema);
+std::span<const Column> columns(Kind kind, Schema schema,
+                                PriceType price_type = PriceType::float64);
+
+// The price type of a file of this kind where `asked` is set: earnings have float64 always, as the
+// original's do.
+PriceType price_type_of(Kind kind, PriceType asked);
 
 }  // namespace betedge::core

@@ -32,13 +32,14 @@ std::unexpected<Error> stopped() {
 
 // The file speaks of its own period, not of the job's: the same object is the same bytes whichever
 // job asked for it.
-columnar::ObjectSpec object_spec(const wire::FetchSpec& spec) {
+columnar::ObjectSpec object_spec(const wire::FetchSpec& spec, PriceType price_type) {
   auto request = spec.request;
   request.dates = spec.item.covers;
   request.existing = Existing::keep;
   auto text = wire::to_json(request);
-  return {std::move(request), spec.item.key, spec.item.covers,
-          std::string(upstream_of(spec.request.kind)), std::move(text)};
+  return {std::move(request), spec.item.key,
+          spec.item.covers,   std::string(upstream_of(spec.request.kind)),
+          std::move(text),    price_type};
 }
 
 }  // namespace
@@ -49,7 +50,8 @@ Task<Result<FetchOutcome>> FetchRunner::run(ClaimedFetch fetch, std::stop_token 
     BETEDGE_CO_TRY(const auto found, co_await ports_.lake.stat(spec.item.key));
     if (found) {
       BETEDGE_CO_TRY(const auto recorded, co_await ports_.jobs.find_object(spec.item.key));
-      if (is_fresh(spec.request.existing, found, recorded, spec.item.covers)) {
+      if (is_fresh(spec.request.existing, found, recorded, spec.item.covers,
+                   price_type_of(spec.request.kind, price_type_))) {
         FetchOutcome outcome;
         outcome.state = ItemState::skipped;
         co_return outcome;
@@ -87,7 +89,7 @@ void FetchRunner::count_what_is_missing(const Work& work, std::span<const Date> 
 }
 
 Task<Result<FetchOutcome>> FetchRunner::download(Work& work) {
-  BETEDGE_CO_TRY(work.encoder, columnar::ObjectEncoder::open(object_spec(work.spec)));
+  BETEDGE_CO_TRY(work.encoder, columnar::ObjectEncoder::open(object_spec(work.spec, price_type_)));
   for (const auto& call : work.spec.item.calls) {
     BETEDGE_CO_TRY(const auto data, co_await take_answer(work, call));
     if (data == Data::some || call.role == Role::underlying) continue;
@@ -133,7 +135,8 @@ Task<Result<FetchOutcome>> FetchRunner::download(Work& work) {
       work.spec.item.covers.last,
       kSchemaVersion,
       ports_.runtime.wall_now(),
-      std::chrono::ceil<std::chrono::milliseconds>(ports_.runtime.steady_now() - work.began)};
+      std::chrono::ceil<std::chrono::milliseconds>(ports_.runtime.steady_now() - work.began),
+      price_type_of(work.spec.request.kind, price_type_)};
   co_return outcome;
 }
 

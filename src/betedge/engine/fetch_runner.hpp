@@ -36,7 +36,9 @@ class FetchRunner {
     UpstreamWatch& upstream;
     Metrics& metrics = no_metrics();
   };
-  FetchRunner(Ports ports, std::chrono::milliseconds lease) : ports_(ports), lease_(lease) {}
+  // Prices are written as `price_type`, of kinds that have the choice.
+  FetchRunner(Ports ports, std::chrono::milliseconds lease, PriceType price_type)
+      : ports_(ports), lease_(lease), price_type_(price_type) {}
 
   Task<Result<FetchOutcome>> run(ClaimedFetch fetch, std::stop_token stop);
 
@@ -53,6 +55,7 @@ class FetchRunner {
 
   Ports ports_;
   std::chrono::milliseconds lease_;
+  PriceType price_type_;
 };
 
 }  // namespace betedge::engine

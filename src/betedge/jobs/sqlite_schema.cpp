@@ -161,6 +161,7 @@ CREATE INDEX idempotency_expiry ON idempotency (expires_at);
 CREATE INDEX idempotency_of_job ON idempotency (job);
 
 ALTER TABLE object ADD COLUMN took_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE object ADD COLUMN price_type INTEGER NOT NULL DEFAULT 0;  -- 0 float64, 1 float32
 )sql"};
 
 std::int64_t number(Connection& connection, std::string_view sql) {

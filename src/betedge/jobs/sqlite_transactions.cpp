@@ -451,10 +451,10 @@ Result<std::vector<JobInfo>> Transactions::complete(FetchId fetch, std::uint64_t
 void Transactions::record(const ObjectRecord& object) {
   db_.query(
          "INSERT OR REPLACE INTO object (object_key, size_bytes, rows, sha256, covers_through, "
-         "schema_version, written_at, took_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+         "schema_version, written_at, took_ms, price_type) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
          object.key.text(), object.size_bytes, object.rows, object.sha256,
          object.covers_through.time_since_epoch().count(), object.schema_version, object.written_at,
-         object.took.count())
+         object.took.count(), std::to_underlying(object.price_type))
       .run();
 }
 
@@ -768,8 +768,8 @@ Result<ItemPage> Transactions::list_items(const JobId& job, const ItemFilter& fi
 
 Result<std::optional<ObjectRecord>> Transactions::find_object(const ObjectKey& key) {
   auto query = db_.query(
-      "SELECT size_bytes, rows, sha256, covers_through, schema_version, written_at, took_ms "
-      "FROM object "
+      "SELECT size_bytes, rows, sha256, covers_through, schema_version, written_at, took_ms, "
+      "price_type FROM object "
       "WHERE object_key = ?",
       key.text());
   if (!query.next()) return std::nullopt;
@@ -780,7 +780,8 @@ Result<std::optional<ObjectRecord>> Transactions::find_object(const ObjectKey& k
                       .covers_through = Date(std::chrono::days(query.integer(3))),
                       .schema_version = query.as<int>(4),
                       .written_at = query.time(5),
-                      .took = std::chrono::milliseconds(query.integer(6))};
+                      .took = std::chrono::milliseconds(query.integer(6)),
+                      .price_type = query.as<PriceType>(7)};
 }
 
 Result<Experience> Transactions::experience(const std::string& key_prefix) {

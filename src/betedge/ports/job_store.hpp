@@ -10,6 +10,7 @@
 
 #include "betedge/core/job.hpp"
 #include "betedge/core/plan.hpp"
+#include "betedge/core/table.hpp"
 #include "betedge/ports/task.hpp"
 
 namespace betedge::ports {
@@ -86,6 +87,7 @@ struct ObjectRecord {
   int schema_version = 0;
   Timestamp written_at{};
   std::chrono::milliseconds took{0};  // from the claim to the publish
+  PriceType price_type = PriceType::float64;
 };
 
 // How a fetch ended, and with it its item.

@@ -218,6 +218,15 @@ Task<ServerResponse> Handlers::hold(Call& call, Kind kind, JobInfo job, SubmitDe
   std::optional<SteadyTime> until;
   if (decision.longest_hold) until = runtime_.steady_now() + *decision.longest_hold;
   while (!has_ended(job.status)) {
+    // As it stands now: it may have gone on since it was stored, or since the last change.
+    auto found = co_await service_.get_job_status(job.job_id);
+    if (!found) co_return failed("submit_failed", process_failed(kind), call, found.error());
+    if (!*found) {
+      co_return problem_answer(ProblemCode::job_failed,
+                               fmt::format("{}: its job was deleted", process_failed(kind)));
+    }
+    job = **std::move(found);
+    if (has_ended(job.status)) break;
     const auto woken = co_await service_.wait_for_change(job.job_id, call.request.gone, until);
     if (state == State::draining) {
       auto answer = problem_answer(
@@ -229,18 +238,14 @@ Task<ServerResponse> Handlers::hold(Call& call, Kind kind, JobInfo job, SubmitDe
       co_return answer;
     }
     if (woken == Woken::stopped || woken == Woken::timed_out) {
+      // Who waited long enough is answered async after all, as was preferred; who has gone was
+      // sync.
+      if (woken == Woken::timed_out) call.mode = "async";
       auto answer = json_answer(202, wire::accepted_json(job.job_id));
       answer.headers.emplace_back("Location", location);
       answer.headers.emplace_back("Retry-After", "1");
       co_return answer;
     }
-    auto found = co_await service_.get_job_status(job.job_id);
-    if (!found) co_return failed("submit_failed", process_failed(kind), call, found.error());
-    if (!*found) {
-      co_return problem_answer(ProblemCode::job_failed,
-                               fmt::format("{}: its job was deleted", process_failed(kind)));
-    }
-    job = **std::move(found);
   }
   auto answer =
       job.error_message

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <random>
 
+#include "betedge/columnar/file_reader.hpp"
+#include "betedge/columnar/row_buffer.hpp"
 #include "unit/columnar/market.hpp"
 #include "unit/columnar/read_table.hpp"
 
@@ -115,6 +117,83 @@ TEST(ObjectEncoder, RefusesRowsThatDoNotBelongIntoTheFile) {
   ASSERT_TRUE(encoder->begin_answer(call_for(Kind::stock, Schema::ohlc), WireFormat::v3_csv));
   EXPECT_FALSE(encoder->begin_answer(call_for(Kind::stock, Schema::ohlc), WireFormat::v3_csv));
   EXPECT_FALSE(encoder->finish());
+}
+
+class NarrowPrices : public ::testing::TestWithParam<FileFormat> {
+ protected:
+  // The file that this answer makes with the prices asked for, and its summary.
+  static Encoded file_of(const std::string& csv, PriceType price_type) {
+    auto spec = spec_for(request_for(Kind::option, Schema::quote, GetParam()));
+    spec.price_type = price_type;
+    const auto encoder = *ObjectEncoder::open(std::move(spec));
+    EXPECT_TRUE(encoder->begin_answer(call_for(Kind::option, Schema::quote), WireFormat::v3_csv));
+    EXPECT_TRUE(encoder->begin_document());
+    EXPECT_TRUE(encoder->feed(as_bytes(csv)));
+    EXPECT_TRUE(encoder->end_answer());
+    auto summary = *encoder->finish();
+    return {encoder->take_output(), std::move(summary)};
+  }
+  static RandomAccess in_memory(const Bytes& file) {
+    return {.size_bytes = file.size(), .read = [&file](std::uint64_t offset, std::size_t length) {
+              const auto first = file.begin() + static_cast<std::ptrdiff_t>(offset);
+              return Result<Bytes>(Bytes(first, first + static_cast<std::ptrdiff_t>(length)));
+            }};
+  }
+};
+
+TEST_P(NarrowPrices, AreTheNearestFloatsAndAllElseIsTheSame) {
+  std::mt19937_64 random(7);
+  // More rows than a batch, so that what is left in the buffer moves up between two.
+  const auto table = random_table(Kind::option, Schema::quote, 300, 391, random);
+  const auto csv = as_v3_csv(table, 0, table.rows.size());
+  const auto wide = file_of(csv, PriceType::float64);
+  const auto narrow = file_of(csv, PriceType::float32);
+  const auto read = GetParam() == FileFormat::parquet ? read_parquet : read_ipc;
+  const auto wide_table = read(wide.bytes), narrow_table = read(narrow.bytes);
+  ASSERT_EQ(wide_table.rows, table.rows.size());
+  ASSERT_EQ(narrow_table.rows, table.rows.size());
+  EXPECT_EQ(narrow_table.names, wide_table.names);
+  EXPECT_EQ(narrow_table.numbers, wide_table.numbers);
+  EXPECT_EQ(narrow_table.texts, wide_table.texts);
+  EXPECT_TRUE(narrow_table.prices.empty());
+  ASSERT_EQ(narrow_table.narrow_prices.size(), wide_table.prices.size());
+  for (const auto& [name, prices] : wide_table.prices)
+    EXPECT_EQ(narrow_table.narrow_prices.at(name), as_float32(prices)) << name;
+}
+
+TEST_P(NarrowPrices, HaveADigestOfTheirOwnThatIsFoundAgain) {
+  std::mt19937_64 random(8);
+  const auto table = random_table(Kind::option, Schema::quote, 3, 5, random);
+  const auto csv = as_v3_csv(table, 0, table.rows.size());
+  const auto wide = file_of(csv, PriceType::float64);
+  const auto narrow = file_of(csv, PriceType::float32);
+  EXPECT_NE(narrow.summary.digest, wide.summary.digest);
+  EXPECT_EQ(digest_of(in_memory(narrow.bytes)), narrow.summary.digest);
+  const auto facts = read_facts(in_memory(narrow.bytes));
+  ASSERT_TRUE(facts.has_value()) << facts.error().message;
+  EXPECT_EQ(facts->metadata.at("betedge.price_type"), "float32");
+  EXPECT_EQ(facts->metadata.at("betedge.digest"), narrow.summary.digest);
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, NarrowPrices,
+                         ::testing::Values(FileFormat::parquet, FileFormat::ipc),
+                         [](const auto& tested) { return std::string(to_text(tested.param)); });
+
+TEST(ObjectEncoder, RefusesAPriceThatFloat32CannotHold) {
+  auto spec = spec_for(request_for(Kind::stock, Schema::ohlc));
+  spec.price_type = PriceType::float32;
+  const auto encoder = *ObjectEncoder::open(std::move(spec));
+  ASSERT_TRUE(encoder->begin_answer(call_for(Kind::stock, Schema::ohlc), WireFormat::v3_csv));
+  ASSERT_TRUE(encoder->begin_document());
+  ASSERT_TRUE(
+      encoder->feed(as_bytes("timestamp,open,high,low,close,volume,count,vwap\n"
+                             "2024-01-02T09:30:00,1,400000000000000000000000000000000000000,1,1,1,"
+                             "1,1\n")));
+  ASSERT_TRUE(encoder->end_answer());
+  const auto summary = encoder->finish();
+  ASSERT_FALSE(summary.has_value());
+  EXPECT_EQ(summary.error().code, ErrorCode::upstream_garbled);
+  EXPECT_THAT(summary.error().message, HasSubstr("high is 4e+38"));
 }
 
 TEST(ObjectEncoder, SaysNoRowsWhereNoAnswerCame) {

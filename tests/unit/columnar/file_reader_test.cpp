@@ -56,7 +56,7 @@ TEST_P(FileReader, TellsWhatTheFileSaysOfItself) {
           Pair("betedge.covers_first", "20240102"), Pair("betedge.covers_last", "20240105"),
           Pair("betedge.rows", "2"), Pair("betedge.underlying_rows", "0"),
           Pair("betedge.schema_version", std::to_string(kSchemaVersion)),
-          Pair("betedge.digest", encoded_.summary.digest)));
+          Pair("betedge.price_type", "float64"), Pair("betedge.digest", encoded_.summary.digest)));
   EXPECT_EQ(facts->schema_version(), kSchemaVersion);
   EXPECT_EQ(facts->covers(), (DateRange{*from_yyyymmdd(20240102), *from_yyyymmdd(20240105)}));
 }

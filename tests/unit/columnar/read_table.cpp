@@ -37,6 +37,10 @@ void add(ReadTable& table, const arrow::RecordBatch& batch) {
         case arrow::Type::DOUBLE:
           table.prices[name].push_back(static_cast<const arrow::DoubleArray&>(array).Value(row));
           break;
+        case arrow::Type::FLOAT:
+          table.narrow_prices[name].push_back(
+              static_cast<const arrow::FloatArray&>(array).Value(row));
+          break;
         case arrow::Type::STRING:
           table.texts[name].push_back(static_cast<const arrow::StringArray&>(array).GetString(row));
           break;

@@ -16,6 +16,7 @@ struct ReadTable {
   std::vector<std::string> names;
   std::map<std::string, std::vector<std::uint32_t>> numbers;
   std::map<std::string, std::vector<double>> prices;
+  std::map<std::string, std::vector<float>> narrow_prices;
   std::map<std::string, std::vector<std::string>> texts;
   std::vector<std::int64_t> row_groups;  // rows of each; of an Arrow file: of each batch
   std::size_t rows = 0;

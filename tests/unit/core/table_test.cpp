@@ -15,6 +15,7 @@ std::string spelled(std::span<const Column> columns) {
     switch (column.type) {
       case ColumnType::uint32: break;
       case ColumnType::float64: text += ":f"; break;
+      case ColumnType::float32: text += ":s"; break;
       case ColumnType::text: text += ":t"; break;
       case ColumnType::int64: text += ":i"; break;
     }
@@ -41,9 +42,24 @@ TEST(TableTest, ColumnsStandInTheOrderOfTheLayout) {
   }
 }
 
+TEST(TableTest, PricesAreNarrowWhereThatIsAsked) {
+  EXPECT_EQ(spelled(columns(Kind::option, Schema::quote, PriceType::float32)),
+            "ms_of_day bid_size bid_exchange bid:s bid_condition ask_size ask_exchange ask:s "
+            "ask_condition date root:t expiration strike right:t");
+  for (const auto kind : {Kind::option, Kind::stock}) {
+    for (const auto schema : {Schema::quote, Schema::ohlc, Schema::eod}) {
+      auto wide = spelled(columns(kind, schema));
+      for (std::size_t at = 0; (at = wide.find(":f", at)) != std::string::npos;) wide[at + 1] = 's';
+      EXPECT_EQ(spelled(columns(kind, schema, PriceType::float32)), wide);
+    }
+  }
+}
+
 TEST(TableTest, EarningsHaveOneTableWhateverTheSchema) {
+  EXPECT_EQ(price_type_of(Kind::earnings, PriceType::float32), PriceType::float64);
+  EXPECT_EQ(price_type_of(Kind::stock, PriceType::float32), PriceType::float32);
   for (const auto schema : {Schema::quote, Schema::eod})
-    EXPECT_EQ(spelled(columns(Kind::earnings, schema)),
+    EXPECT_EQ(spelled(columns(Kind::earnings, schema, PriceType::float32)),
               "date:t symbol:t name:t? time:t? eps:f? eps_forecast:f? surprise_pct:f? "
               "market_cap:i? fiscal_quarter_ending:t? num_estimates:i? last_year_eps:f? "
               "last_year_report_date:t?");

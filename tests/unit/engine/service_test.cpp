@@ -112,7 +112,14 @@ class DataProcessingServiceTest : public ::testing::Test {
  protected:
   DataProcessingServiceTest() {
     store_ = *jobs::open_sqlite_store(runtime_, ":memory:");
-    EngineOptions options;
+    open_service({});
+  }
+  ~DataProcessingServiceTest() override {
+    if (!closed_) runtime_.run(service_->close());
+  }
+
+  // On the store and the lake as they are.
+  void open_service(EngineOptions options) {
     options.retry.max_attempts = 3;
     options.items_per_job = 400;
     options.queued_items = 500;
@@ -125,9 +132,6 @@ class DataProcessingServiceTest : public ::testing::Test {
                                                   metrics_},
                      options);
     runtime_.run(must(service_->start()));
-  }
-  ~DataProcessingServiceTest() override {
-    if (!closed_) runtime_.run(service_->close());
   }
 
   static Task<void> must(Task<Result<void>> task) {
@@ -290,6 +294,28 @@ TEST_F(DataProcessingServiceTest, TheSameObjectIsTheSameBytesWhicheverJobAskedFo
   wider.existing = Existing::replace;
   run_to_end(submit(wider)->job_id);
   EXPECT_EQ(*lake_.find(lake_.keys()[0]), first);
+}
+
+TEST_F(DataProcessingServiceTest, AnObjectWithPricesOfAnotherTypeIsDownloadedAgain) {
+  source_.answers[{Kind::stock, day(2024, 1, 4)}] = {{{}, false, ohlc_csv("2024-01-04")}};
+  const auto request = stock_ohlc(day(2024, 1, 4), day(2024, 1, 4));
+  run_to_end(submit(request)->job_id);
+  const auto wide = *lake_.find(lake_.keys()[0]);
+
+  runtime_.run(service_->close());
+  EngineOptions narrow;
+  narrow.price_type = PriceType::float32;
+  open_service(narrow);
+  EXPECT_EQ(dry_run(request)->calls, 1U);
+  EXPECT_EQ(run_to_end(submit(request)->job_id).items.succeeded, 1U);
+  EXPECT_NE(*lake_.find(lake_.keys()[0]), wide);
+  EXPECT_EQ(dry_run(request)->calls, 0U);
+  EXPECT_EQ(run_to_end(submit(request)->job_id).items.skipped, 1U);
+
+  runtime_.run(service_->close());
+  open_service({});
+  EXPECT_EQ(run_to_end(submit(request)->job_id).items.succeeded, 1U);
+  EXPECT_EQ(*lake_.find(lake_.keys()[0]), wide);
 }
 
 TEST_F(DataProcessingServiceTest, AnItemsErrorIsCountedAndTheJobGoesOn) {
