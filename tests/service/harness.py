@@ -269,7 +269,7 @@ class Server(Process):
             "BETEDGE_LAKE": str(self.lake),
             "BETEDGE_STORE": str(store or folder / "jobs.db"),
             **({"THETA_BASE_URL": sim.base_url} if sim else {}),
-            **({"THETA_API": sim.api} if sim else {}),
+            **({"THETA_API": sim.api, "NASDAQ_BASE_URL": f"http://127.0.0.1:{sim.control.port}"} if sim else {}),
             **{name: str(value) for name, value in settings.items()},
             **(environment or {}),
         }

@@ -5,10 +5,12 @@ it does not; an answer that is not described is a failure. And every code of the
 brought about by some request.
 """
 
+import html
 import http.client
 import json
 import re
 import resource
+import shlex
 import socket
 import subprocess
 import sys
@@ -59,18 +61,46 @@ def described(simulate, serve):
 
 
 def test_nothing_is_answered_that_is_not_described(described, folder):
-    contract(described, folder, 20240102, "--max-examples", 15, "--phases", "examples,coverage,fuzzing")
-
-
-def test_nothing_is_answered_that_is_not_described_in_a_row(described, folder):
-    """Job after job: what one answer named is what the next request asks for."""
-    contract(described, folder, 20240103, "--max-examples", 10, "--phases", "stateful")
+    """Endpoint by endpoint, then job after job: what one answer named is what the next request asks for."""
+    contract(described, folder, 20240102, "--max-examples", 8)
 
 
 @pytest.mark.contract
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_nothing_is_found_for_long(described, folder, seed):
     contract(described, folder, seed, "--max-examples", 300, "--max-time", 300)
+
+
+def test_the_examples_of_the_page_are_understood(simulate, serve):
+    """Each curl line, read as curl reads it."""
+    server = serve(simulate("--contracts", "5"))
+    job = server.client.submit("stock", **DAY)
+    server.wait_job(job)
+    lines = re.findall(r"<pre><code>(curl .*?)</code></pre>", server.client.get("/docs").text)
+    asked = []
+    for line in sorted(map(html.unescape, lines), key=lambda line: "DELETE" in line):
+        url, *options = shlex.split(
+            line.removeprefix("curl ").replace("$BETEDGE_URL", "").replace("$JOB", job).replace("$BETEDGE_TOKEN", "x")
+        )
+        method, body = "GET", None
+        while options:
+            option = options.pop(0)
+            if option == "--json":
+                method, body = (method if method != "GET" else "POST"), options.pop(0)
+            elif option == "-X":
+                method = options.pop(0)
+            elif option == "-c":
+                options.pop(0)
+            else:
+                assert option == "-N", line
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+        connection.request(method, url, body, {"Content-Type": "application/json"} if body else {})
+        answer = connection.getresponse()  # its head alone: one of them never ends
+        # 409: nothing to retry, and no tokens to log in with.
+        assert answer.status < 400 or answer.status == 409, (line, answer.read())
+        asked.append(line)
+        connection.close()
+    assert len(asked) >= 20
 
 
 # --- every code, brought about --------------------------------------------------------------------

@@ -9,8 +9,8 @@ namespace betedge::net {
 namespace {
 
 constexpr std::size_t kMaxFields = 128;
-constexpr std::array<std::string_view, 7> kMethods = {"GET",    "HEAD",    "POST", "PUT",
-                                                      "DELETE", "OPTIONS", "PATCH"};
+constexpr std::array<std::string_view, 9> kMethods = {"GET",     "HEAD",  "POST",  "PUT",  "DELETE",
+                                                      "OPTIONS", "PATCH", "TRACE", "QUERY"};
 
 std::unexpected<Refusal> refuse(int status, std::string reason) {
   return std::unexpected(Refusal{status, std::move(reason)});

@@ -31,7 +31,7 @@ std::string_view submit_endpoint(std::string_view pattern) {
 // As OpenTelemetry has it, so that a client cannot make series without end.
 std::string_view known_method(std::string_view method) {
   for (const std::string_view known :
-       {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"})
+       {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "QUERY", "CONNECT"})
     if (method == known) return known;
   return "_OTHER";
 }

@@ -47,7 +47,7 @@ Json answer_of(const Reply& answer) {
 }
 
 // The ways in which an endpoint refuses with one status.
-Json refusal_of(std::span<const wire::Problem> problems) {
+Json refusal_of(std::span<const wire::Problem> problems, const Endpoint& endpoint) {
   const int status = problems.front().status;
   std::string text;
   for (const auto& problem : problems)
@@ -73,6 +73,7 @@ Json refusal_of(std::span<const wire::Problem> problems) {
     plain = reference("schemas", "Problem");
   }
   bodies["application/problem+json"]["schema"] = reference("schemas", "Problem");
+  if (endpoint.body == "Login") bodies["text/html"]["schema"] = reference("schemas", "Text");
   return json;
 }
 
@@ -116,7 +117,7 @@ Json operation_of(const Endpoint& endpoint) {
   for (const auto& problem : refusals_of(endpoint)) refusals[problem.status].push_back(problem);
   for (const auto& [status, problems] : refusals) {
     const auto key = std::to_string(status);
-    if (!responses.contains(key)) responses[key] = refusal_of(problems);
+    if (!responses.contains(key)) responses[key] = refusal_of(problems, endpoint);
   }
   return json;
 }

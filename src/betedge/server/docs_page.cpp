@@ -28,8 +28,8 @@ a{color:var(--link);text-decoration:none}
 a:hover,a:focus{text-decoration:underline}
 code,pre{font:.88em/1.5 ui-monospace,monospace}
 code{background:var(--tint);padding:.1em .3em;border-radius:4px;overflow-wrap:anywhere}
-pre{margin:.4rem 0;padding:.7rem .9rem;background:var(--tint);border-radius:8px;overflow-x:auto}
-pre code{background:none;padding:0;overflow-wrap:normal}
+pre{margin:.4rem 0;padding:.7rem .9rem;background:var(--tint);border-radius:8px;white-space:pre-wrap}
+pre code{background:none;padding:0}
 nav ul{list-style:none;margin:0;padding:0}
 nav li{padding:.15rem 0;display:flex;flex-wrap:wrap;gap:0 .8rem}
 nav span{color:var(--soft)}

@@ -177,8 +177,12 @@ constexpr std::string_view kAnswers = R"json({
   "UpstreamChange": {"type": "object", "required": ["concurrency"],
     "description": "What to change.",
     "properties": {"concurrency": {"type": "integer", "minimum": 1, "examples": [4], "description": "How many calls at once it is asked."}}},
-  "EventStream": {"type": "string",
-    "description": "Server-sent events as the HTML standard has them: lines `id`, `event` and `data`, an empty line after each event, and a comment now and then."},
+  "EventStream": {
+    "description": "Server-sent events as the HTML standard has them: lines of these names, an empty line after each event, and a comment now and then.",
+    "properties": {
+      "id": {"type": "string", "description": "What to send as `Last-Event-ID`."},
+      "event": {"type": "string", "enum": ["snapshot", "progress", "item_failed", "end"], "description": "What happened."},
+      "data": {"type": "string", "description": "JSON: the whole job (`JobInfo`) of `snapshot` and `end`, its first members of `progress`, an `Item` with its `job_id` of `item_failed`."}}},
   "Text": {"type": "string"},
   "OpenApi": {"type": "object", "required": ["openapi", "info", "paths"], "properties": {"openapi": {"const": "3.1.0"}, "info": {"type": "object"}, "paths": {"type": "object"}}, "description": "OpenAPI 3.1."},
   "Service": {"type": "object", "required": ["service", "version", "endpoints", "docs", "health"],

@@ -62,6 +62,8 @@ INSTANTIATE_TEST_SUITE_P(
         HeadCase{"version_in_lower_case", "GET /a http/1.1\r\nHost: x", 400},
         HeadCase{"version_2", "GET /a HTTP/2.0\r\nHost: x", 505},
         HeadCase{"version_1_0_without_host", "GET /a HTTP/1.0", 0},
+        HeadCase{"method_for_the_handler_to_refuse", "TRACE /a HTTP/1.1\r\nHost: x", 0},
+        HeadCase{"method_of_late", "QUERY /a HTTP/1.1\r\nHost: x", 0},
         HeadCase{"unknown_method", "BREW /a HTTP/1.1\r\nHost: x", 501},
         HeadCase{"method_in_lower_case", "get /a HTTP/1.1\r\nHost: x", 501},
         HeadCase{"method_no_token", "G(T /a HTTP/1.1\r\nHost: x", 400},

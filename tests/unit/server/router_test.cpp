@@ -37,10 +37,11 @@ INSTANTIATE_TEST_SUITE_P(
                     MatchCase{"empty", "/jobs", "", {}}),
     [](const auto& tested) { return tested.param.name; });
 
-constexpr Endpoint kEndpoints[] = {{Method::get, "/jobs", Access::open, ""},
-                                   {Method::post, "/jobs", Access::open, ""},
-                                   {Method::get, "/jobs/{job_id}", Access::open, ""},
-                                   {Method::post, "/historical/option", Access::open, ""}};
+const Endpoint kEndpoints[] = {
+    {Method::get, "/jobs", Access::open, Subject::jobs, ""},
+    {Method::post, "/jobs", Access::open, Subject::jobs, ""},
+    {Method::get, "/jobs/{job_id}", Access::open, Subject::jobs, ""},
+    {Method::post, "/historical/option", Access::open, Subject::jobs, ""}};
 
 TEST(Router, FindsTheEndpointAndItsParameter) {
   const auto found = route(kEndpoints, "GET", "/jobs/7");
