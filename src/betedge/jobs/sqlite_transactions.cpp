@@ -781,7 +781,7 @@ Result<std::optional<ObjectRecord>> Transactions::find_object(const ObjectKey& k
                       .schema_version = query.as<int>(4),
                       .written_at = query.time(5),
                       .took = std::chrono::milliseconds(query.integer(6)),
-                      .price_type = query.as<PriceType>(7)};
+                      .price_type = static_cast<PriceType>(query.as<int>(7))};
 }
 
 Result<Experience> Transactions::experience(const std::string& key_prefix) {
