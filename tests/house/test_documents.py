@@ -106,7 +106,8 @@ def test_phase1_has_all_that_was_asked_for():
 
 
 def test_phase1_names_headers_routes_settings_and_tests_that_exist():
-    server = all_text("src/betedge/server")
+    routes = set(re.findall(r'\.method = (\w+),\s*\.pattern = "([^"]+)"', all_text("src/betedge/server")))
+    assert routes
     settings = settings_of_the_program()
     settings = {*settings, *(name for short in settings.values() for name in short)}
     wrong = []

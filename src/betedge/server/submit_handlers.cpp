@@ -102,6 +102,12 @@ SubmitDecision Handlers::decide_mode(const Call& call, Kind kind) const {
 void Handlers::tell_mode(const SubmitDecision& decision, const Call& call, ServerResponse& answer) {
   if (!decision.preference_applied.empty())
     answer.headers.emplace_back("Preference-Applied", decision.preference_applied);
+  if (call.mode == "sync")
+    log_.event(Level::info, "sync_answered",
+               {{"job", call.job},
+                {"path", call.request.path},
+                {"client", call.caller.client},
+                {"peer", call.request.peer}});
   if (!decision.is_sync_refused) return;
   const auto since = std::chrono::floor<std::chrono::seconds>(rollout_since).time_since_epoch();
   answer.headers.emplace_back("Deprecation", fmt::format("@{}", since.count()));  // RFC 9745

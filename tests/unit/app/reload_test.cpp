@@ -114,6 +114,7 @@ TEST_F(ReloadTest, TakesUpEveryLiveSettingAndNamesTheOthersUntilARestart) {
   const std::map<std::string, std::string, std::less<>> kOther{
       {"listen", "127.0.0.1:1"},
       {"lake.url", "/srv/lake"},
+      {"lake.price_type", "float32"},
       {"store.url", "/srv/jobs"},
       {"theta.api", "v2"},
       {"theta.base_url", "http://t"},
@@ -140,6 +141,8 @@ TEST_F(ReloadTest, TakesUpEveryLiveSettingAndNamesTheOthersUntilARestart) {
       {"sync.enabled", "false"},
       {"tokens", write("tokens", kAnn)},
       {"server.allowed_hosts", "lake.example"},
+      {"tls.cert", "/srv/cert"},
+      {"tls.key", "/srv/key"},
       {"limits.body_bytes", "2MiB"},
       {"limits.items_per_job", "9"},
       {"limits.queued_items", "9"},
@@ -147,7 +150,10 @@ TEST_F(ReloadTest, TakesUpEveryLiveSettingAndNamesTheOthersUntilARestart) {
   for (const auto& setting : setting_table()) {
     const auto name = std::string(setting.name);
     ASSERT_TRUE(kOther.contains(name)) << name << " needs a value here";
-    outside_.flags = {{"lake.url", "/lake"}, {"store.url", "/jobs"}};
+    outside_.flags = {{"lake.url", "/lake"},
+                      {"store.url", "/jobs"},
+                      {"tls.cert", "/cert"},
+                      {"tls.key", "/key"}};  // neither can be set alone
     auto running = load();
     outside_.flags[name] = kOther.at(name);
     const auto changes = changes_of(running, load());

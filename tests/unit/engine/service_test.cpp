@@ -195,7 +195,7 @@ class DataProcessingServiceTest : public ::testing::Test {
     return info;
   }
   Task<void> items_into(JobId id, std::vector<ItemRecord>& items) {
-    auto page = co_await service_->list_items(id, {.limit = 1'000});
+    auto page = co_await service_->list_items(id, {.state = {}, .limit = 1'000});
     if (page) items = page->items;
   }
   std::vector<ItemRecord> items(JobId id) {

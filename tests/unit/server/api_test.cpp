@@ -212,6 +212,8 @@ TEST_F(ApiTest, HoldsNoLongerThanTheCallerWants) {
   EXPECT_EQ(answer.header("Preference-Applied"), "wait=5");
   EXPECT_GE(runtime_.steady_now() - before, 5s);
   EXPECT_LT(runtime_.steady_now() - before, 6s);
+  EXPECT_EQ(metrics_.value(Metric::sync_requests, {"stock"}), 0) << "it was answered async";
+  EXPECT_EQ(log_.last("sync_answered"), "");
 }
 
 TEST_F(ApiTest, AHeldRequestGetsA503WithLocationWhenTheServerDrainsAndItsJobGoesOn) {
