@@ -529,13 +529,13 @@ def test_five_thousand_watchers_and_fifty_that_never_read_cost_little_and_hold_n
             held = sleepers.waiting_bytes()
             return len(held) == SLEEPERS and swarm.bytes_read / WATCHERS > max(held.values()) + (16 << 10)
 
-        until(are_full, "full buffers")
+        until(are_full, "full buffers")  # and again below: the system may let a buffer grow a little
         done = server.client.job(job)["progress"]
         assert done["completed"] < done["total"], "the buffers were full before the job's end"
         # Nobody waits for them: items end as before.
         until(lambda: server.client.job(job)["progress"]["completed"] > done["completed"] + 50, "more items")
         assert Scrape(server)("betedge_job_standstill_seconds") < 5
-        assert are_full()
+        until(are_full, "full buffers")
         ended = server.wait_job(job)
         assert (ended["items"]["failed"], ended["progress"]["completed"]) == (376, 753)
         assert sim.stats()["max_in_service"] == 4, "as many calls as there may be"
@@ -544,6 +544,6 @@ def test_five_thousand_watchers_and_fifty_that_never_read_cost_little_and_hold_n
         scrape = Scrape(server)
         assert scrape("process_resident_memory_bytes") - before < (WATCHERS + SLEEPERS) * BYTES_A_WATCHER
         assert scrape("betedge_job_standstill_seconds") == 0
-        assert are_full()
+        until(are_full, "full buffers")
     until(lambda: Scrape(server)("betedge_event_watchers") == 0, "the last one's leaving")
     assert server.stop() == 0
