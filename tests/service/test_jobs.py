@@ -1,6 +1,5 @@
 """Jobs as their submitter sees them."""
 
-import collections
 import threading
 
 import pyarrow.parquet as parquet
@@ -213,21 +212,12 @@ def test_a_hundred_different_jobs_at_once_all_complete_and_none_starves(simulate
     for job in jobs:
         ended = server.client.job(job)
         assert (ended["state"], ended["error_message"], ended["items"]["succeeded"]) == ("completed", None, 9)
-    # They take turns: once all are there, none ends a fourth item before each has ended its first.
-    order = [event["job"] for event in server.events("item_done")]
+    # They take turns: soon after the last one came, each has its first item.
+    done = server.events("item_done")
+    order = [event["job"] for event in done]
     assert len(order) == 900
-    accepted = {event["job"]: event["time"] for event in server.events("request_received", method="POST")}
-    times = [event["time"] for event in server.events("item_done")]
-    last_accepted = max(accepted.values())
-    all_there = next(i for i, time in enumerate(times) if time >= last_accepted)
-    first = {job: order.index(job) for job in jobs}
-    seen = collections.Counter()
-    for place, job in enumerate(order):
-        if place < all_there:
-            continue
-        seen[job] += 1
-        if seen[job] == 4:
-            waiting = [other for other in jobs if first[other] > place]
-            assert not waiting, f"{job} had four items after all were there, and {len(waiting)} jobs had none"
+    last_accepted = max(event["time"] for event in server.events("request_received", method="POST"))
+    all_there = next(place for place, event in enumerate(done) if event["time"] >= last_accepted)
+    assert max(order.index(job) for job in jobs) < all_there + 150
     assert highest - before < 64 << 20
     assert sim.stats()["max_outstanding"] <= 4

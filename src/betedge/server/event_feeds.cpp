@@ -21,6 +21,12 @@ namespace {
 
 constexpr auto kBetweenBatches = 250ms;
 constexpr auto kKeepAlive = 15s;
+// Telling thousands takes the loop's thread a while. So many are woken before whoever else waits
+// for the thread has his turn, and batches for more come so seldom that telling takes a fifth of
+// it.
+constexpr std::size_t kWokenAtOnce = 128;
+constexpr int kShareOfTheLoop = 5;
+constexpr auto kLongestBetweenBatches = 2s;
 // What a watcher may lag behind before it is brought up to date from the store.
 constexpr std::size_t kBatchesKept = 16;
 constexpr std::size_t kLargestBatchBytes = 64 << 10;
@@ -68,16 +74,16 @@ struct EventFeeds::Feed {
   std::map<JobId, std::uint64_t> told;  // the version up to which a job's failures were told
   std::deque<Batch> batches;
   std::uint64_t next_number = 1;
-  SteadyTime last_flush{};
+  SteadyTime next_flush{};  // not before
   bool is_flushing = false;
   std::size_t watchers = 0;
+  std::size_t waiting = 0;  // of them, for news
   Notify news;
 
   void add(std::string text, bool is_end) {
     batches.push_back(
         {next_number++, SharedBytes::of(std::move(text)), is_end, job ? told.at(*job) : 0});
     if (batches.size() > kBatchesKept) batches.pop_front();
-    news.notify_all();
   }
 };
 
@@ -122,19 +128,38 @@ struct EventFeeds::Impl {
   // Writes batches until nothing is new, not more often than they may come.
   Task<void> flush(std::shared_ptr<Feed> feed) {
     while (!feed->changed.empty() && feed->watchers > 0) {
-      const auto since = runtime.steady_now() - feed->last_flush;
-      if (feed->last_flush != SteadyTime{} && since < kBetweenBatches) {
-        const bool slept = co_await sleep_for(runtime, kBetweenBatches - since, work.stop_token());
+      if (const auto now = runtime.steady_now(); now < feed->next_flush) {
+        const bool slept = co_await sleep_for(runtime, feed->next_flush - now, work.stop_token());
         if (!slept) break;
       }
-      feed->last_flush = runtime.steady_now();
+      feed->next_flush = runtime.steady_now() + kBetweenBatches;
       const auto changed = std::exchange(feed->changed, {});
+      const auto next_number = feed->next_number;
       std::string text;
       for (const auto& id : changed) co_await tell(feed, id, text);
       if (!text.empty()) feed->add(std::move(text), false);
+      if (feed->next_number > next_number) co_await wake(feed);
     }
     feed->changed.clear();
     feed->is_flushing = false;
+  }
+
+  // All who wait, the first to wait first; who waits again meanwhile is behind them.
+  Task<void> wake(std::shared_ptr<Feed> feed) {
+    const auto began = runtime.steady_now();
+    bool are_many = false;
+    for (auto left = feed->waiting; left > 0;) {
+      const auto some = std::min(left, kWokenAtOnce);
+      for (std::size_t i = 0; i < some; ++i) feed->news.notify_one();
+      left -= some;
+      are_many = are_many || left > 0;
+      if (are_many) co_await sleep_for(runtime, 0s, work.stop_token());
+    }
+    if (!are_many) co_return;
+    const auto now = runtime.steady_now();
+    const auto pause = std::min<std::chrono::nanoseconds>((now - began) * (kShareOfTheLoop - 1),
+                                                          kLongestBetweenBatches);
+    feed->next_flush = std::max(feed->next_flush, now + pause);
   }
 
   // Appends what is new of one job.
@@ -158,7 +183,10 @@ struct EventFeeds::Impl {
           if (item.ended_version > job.version) continue;  // for the next batch
           text += event_text("item_failed", id_of(*feed, told), failure_data(id, std::move(item)));
         }
-        if (text.size() > kLargestBatchBytes) feed->add(std::exchange(text, {}), false);
+        if (text.size() > kLargestBatchBytes) {
+          feed->add(std::exchange(text, {}), false);
+          co_await wake(feed);
+        }
         if (!page->next) break;
         filter.from_seq = *page->next;
       }
@@ -227,7 +255,9 @@ class EventFeeds::Watcher {
         since_ = batch.told;
         co_return batch.text;
       }
+      ++feed_->waiting;
       const auto woken = co_await feed_->news.wait(gone_, impl_.runtime.steady_now() + kKeepAlive);
+      --feed_->waiting;
       if (woken == Woken::timed_out) co_return SharedBytes::of(": still here\n\n");
     }
     co_return SharedBytes{};

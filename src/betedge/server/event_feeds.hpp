@@ -22,6 +22,9 @@ namespace betedge::server {
 // What is new is written once for all watchers of a job; a watcher holds no queue of its own, only
 // its place. One who falls behind further than the last batches is brought up to date from the
 // store and with a new snapshot, so a slow watcher costs what any other does and holds up nobody.
+// Nor do many: they are woken some at a time, other work goes on between, and where they are so
+// many that telling them takes long, `progress` comes more seldom (every two seconds at the least,
+// while there is any).
 //
 // Of one job, an event's id is the job's version: a reconnect with it as Last-Event-ID is told of
 // the items that failed since (those of a batch that was cut in the middle once more). Of all jobs
