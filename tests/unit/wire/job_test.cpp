@@ -36,11 +36,46 @@ TEST(JobJsonTest, HasPart1sMembersFirstAndInTheirOrder) {
       R"("created_at":"2026-01-02T03:04:05.123456+00:00","updated_at":"2026-01-02T03:05:00+00:00",)"
       R"("error_message":null,"state":"running","items":{"pending":7,"running":2,"succeeded":9,)"
       R"("skipped":1,"no_data":1,"failed":1,"cancelled":0},"rows":123456,"bytes":7890,)"
+      R"("rate":{"items_per_second":0.223,"rows_per_second":2291.461,"bytes_per_second":146.446},)"
+      R"("eta_seconds":40.407,)"
       R"("request":{"kind":"stock"},"started_at":"2026-01-02T03:04:06.123456+00:00",)"
       R"("finished_at":null,"not_yet_available":["20260102","20260105"],)"
       R"("warnings":["unknown member 'colour' ignored"],)"
       R"("links":{"self":"/jobs/0190163d-8694-739b-aea5-966c26f8ad91",)"
-      R"("items":"/jobs/0190163d-8694-739b-aea5-966c26f8ad91/items"}})");
+      R"("items":"/jobs/0190163d-8694-739b-aea5-966c26f8ad91/items",)"
+      R"("failed_items":"/jobs/0190163d-8694-739b-aea5-966c26f8ad91/items?state=failed",)"
+      R"("events":"/jobs/0190163d-8694-739b-aea5-966c26f8ad91/events",)"
+      R"("cancel":"/jobs/0190163d-8694-739b-aea5-966c26f8ad91/cancel"}})");
+}
+
+TEST(JobJsonTest, ProgressIsTheMembersThatMove) {
+  const JobInfo job = some_job();
+  const auto whole = nlohmann::json::parse(job_json(job, "upstream unavailable"));
+  const auto moving = nlohmann::json::parse(progress_json(job, "upstream unavailable"));
+  EXPECT_FALSE(moving.contains("request"));
+  for (const auto& [name, value] : moving.items()) EXPECT_EQ(value, whole[name]) << name;
+}
+
+TEST(PaceTest, IsOfTheJobAsOfItsVersionAndUnknownBeforeAnItemEnded) {
+  JobInfo job = some_job();
+  EXPECT_NEAR(pace_of(job)->eta_seconds.value(), 40.4, 0.1);
+  job.finished_at = job.updated_at;
+  job.status = JobStatus::completed;
+  EXPECT_EQ(pace_of(job)->eta_seconds, 0);
+  job.items = {.pending = 3};
+  EXPECT_EQ(pace_of(job), std::nullopt);
+  job = some_job();
+  job.started_at.reset();
+  EXPECT_EQ(pace_of(job), std::nullopt);
+}
+
+TEST(JobJsonTest, AnEndedJobLinksToWhatCanBeDoneWithIt) {
+  JobInfo job = some_job();
+  job.status = JobStatus::completed;
+  EXPECT_EQ(job_json(job, {}).find("/cancel"), std::string::npos);
+  EXPECT_NE(job_json(job, {}).find("/retry"), std::string::npos);
+  job.items.failed = 0;
+  EXPECT_EQ(job_json(job, {}).find("/retry"), std::string::npos);
 }
 
 TEST(JobJsonTest, SaysWhatItWaitsForUntilItHasEnded) {
