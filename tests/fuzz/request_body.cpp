@@ -11,11 +11,14 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace betedge;
   const std::string_view body(reinterpret_cast<const char*>(data), size);
-  for (const auto kind : {Kind::option, Kind::stock}) {
+  for (const auto kind : {Kind::option, Kind::stock, Kind::earnings}) {
     const auto parsed = wire::parse_submission(kind, "application/json", body, Existing::keep);
     if (parsed) {
-      const auto again = wire::request_from_json(wire::to_json(parsed->request));
-      if (!again || *again != parsed->request) std::abort();
+      for (const auto& request : parsed->submission.requests) {
+        const auto again = wire::request_from_json(wire::to_json(request));
+        if (!again || *again != request) std::abort();
+      }
+      if (!wire::parse_python_json(wire::to_json(parsed->submission))) std::abort();
     } else if (!wire::parse_python_json(parsed.error().body)) {
       std::abort();
     }

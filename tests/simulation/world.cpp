@@ -265,7 +265,7 @@ struct Life::World {
   Task<void> check_items() {
     for (const auto& [id, promise] : memory.promised) {
       const auto planned = plan(promise.request, new_york_date(runtime.wall_now()));
-      auto listed = co_await service->list_items(id, {.limit = 10'000});
+      auto listed = co_await service->list_items(id, {.state = {}, .limit = 10'000});
       if (!listed || listed->items.size() != planned.items.size()) {
         broken("items missing: " + id.text());
         continue;
@@ -279,10 +279,10 @@ struct Life::World {
   // Nothing lies in the lake that no item answers for; the jobs whose 202 was lost are among them.
   Task<void> check_lake() {
     std::set<ObjectKey> owned;
-    const auto jobs = co_await service->list_jobs(std::nullopt, std::nullopt);
+    const auto jobs = co_await service->list_jobs({});
     if (!jobs) co_return broken("the jobs cannot be listed: " + jobs.error().message);
     for (const auto& job : *jobs) {
-      const auto listed = co_await service->list_items(job.job_id, std::nullopt, 0, 10'000);
+      const auto listed = co_await service->list_items(job.job_id, {.state = {}, .limit = 10'000});
       if (!listed) co_return broken("the items cannot be listed: " + listed.error().message);
       for (const auto& item : listed->items) {
         // One that has not ended yet may have been published already.

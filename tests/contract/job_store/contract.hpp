@@ -115,7 +115,7 @@ class JobStoreContract : public ::testing::TestWithParam<Backend> {
   }
   JobInfo job(std::uint64_t number) { return get(store().get_job(job_id(number))).value().value(); }
   std::vector<ItemRecord> items(std::uint64_t number) {
-    return get(store().list_items(job_id(number), {.limit = 100'000})).value().items;
+    return get(store().list_items(job_id(number), {.state = {}, .limit = 100'000})).value().items;
   }
 
   std::unique_ptr<StoreWorld> world_;

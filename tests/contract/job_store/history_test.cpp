@@ -214,7 +214,7 @@ class Player {
       ASSERT_TRUE(job.has_value()) << "a job that was acknowledged is gone";
       witness_.saw_job(*job);
       const auto items =
-          value_of(world_, store().list_items(job_id(number), {.limit = 1000})).value();
+          value_of(world_, store().list_items(job_id(number), {.state = {}, .limit = 1000})).value();
       witness_.saw_items(*job, items.items);
     }
   }

@@ -156,7 +156,7 @@ class SchedulerTest : public ::testing::TestWithParam<std::uint64_t> {
   const JobInfo& job(std::uint64_t number) const { return *tracker_->find(job_id(number)); }
   std::vector<ItemRecord> items(std::uint64_t number) {
     std::optional<Result<ItemPage>> page;
-    runtime_.run(testing::keep_value(file_->list_items(job_id(number), {.limit = 10'000}), page));
+    runtime_.run(testing::keep_value(file_->list_items(job_id(number), {.state = {}, .limit = 10'000}), page));
     return page->value().items;
   }
   SteadyTime now() const { return runtime_.steady_now(); }
