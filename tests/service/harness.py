@@ -377,6 +377,14 @@ class Scrape:
         return sum(found) if found else None
 
 
+def until(look, what):
+    """Asks again and again until `look()` gives something."""
+    give_up = time.monotonic() + PATIENCE
+    while not (found := look()):
+        assert time.monotonic() < give_up, f"{what} did not come"
+    return found
+
+
 def drop_privileges():
     """For a child that must not be root: becomes nobody."""
     if os.geteuid() == 0:

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from event_stream import watch
-from harness import Scrape
+from harness import Scrape, until
 
 WEEK = {"root": "AAPL", "start_date": "20240102", "end_date": "20240108", "schema": "ohlc"}
 YEAR = {"root": "AAPL", "start_date": "20230103", "end_date": "20231229", "schema": "ohlc"}
@@ -59,8 +59,7 @@ def test_cancel_stops_what_runs_at_once_and_keeps_what_is_done(simulate, serve):
     server.wait_event("item_done", count=10, job=job)
     # From now on no answer comes in the test's lifetime: whoever is not stopped hangs.
     sim.options(latency="600s")
-    while server.client.job(job)["items"]["running"] == 0 or state_of(sim, "in_service") < 4:
-        pass
+    until(lambda: state_of(sim, "in_service") == 4, "four calls that hang")
     answer = cancel(server, job)
     assert answer.status in (200, 202), answer
     assert answer.json()["state"] == ("cancelled" if answer.status == 200 else "cancelling")
@@ -94,8 +93,7 @@ def test_a_job_that_nothing_runs_for_is_cancelled_with_the_answer(simulate, serv
     sim.terminal("gone")
     job = server.client.submit("stock", **YEAR)
     server.wait_event("upstream_unavailable")
-    while server.client.job(job)["items"]["running"]:
-        pass
+    until(lambda: server.client.job(job)["items"]["running"] == 0, "the end of what had been begun")
     answer = cancel(server, job)
     assert (answer.status, answer.json()["state"]) == (200, "cancelled")
     assert answer.json() == server.client.job(job)
@@ -112,8 +110,7 @@ def test_cancel_again_and_cancel_of_what_has_ended_change_nothing(simulate, serv
     sim = simulate("--latency", "600s", "--concurrency", "64")
     server = serve(sim)
     job = server.client.submit("stock", **WEEK)
-    while state_of(sim, "in_service") < 4:
-        pass
+    until(lambda: state_of(sim, "in_service") == 4, "four calls that hang")
     for _ in range(3):
         assert cancel(server, job).status in (200, 202)
     cancelled = server.wait_job(job)
@@ -593,12 +590,10 @@ def test_the_limit_of_an_upstream_is_changed_while_it_works(simulate, serve):
     assert upstream_of(server)["concurrency"] == 12
     # Down again: what runs above it ends first, then never more than one.
     assert put_upstream(server, {"concurrency": 1}).json()["concurrency"] == 1
-    while sim.stats()["outstanding"] > 1:
-        pass
+    until(lambda: sim.stats()["outstanding"] <= 1, "the end of what ran above the limit")
     assert sim.stats()["max_outstanding"] == 12, "never more than the limit"
     assert sim.control.request("POST", "/sim/reset").status == 200
-    while sim.stats()["calls"] < 5:
-        pass
+    until(lambda: sim.stats()["calls"] >= 5, "five calls more")
     assert sim.stats()["max_outstanding"] == 1
     sim.options(latency="5ms")
     put_upstream(server, {"concurrency": 32})

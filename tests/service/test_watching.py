@@ -3,13 +3,12 @@
 import resource
 import signal
 import threading
-import time
 from datetime import datetime
 
 import pytest
 
 from event_stream import EventStream, Swarm, Unread, watch
-from harness import PATIENCE, Scrape, missing
+from harness import Scrape, missing, until
 
 DAYS = {"root": "AAPL", "start_date": "20240102", "end_date": "20240328", "schema": "ohlc"}
 WEEK = {**DAYS, "end_date": "20240108"}
@@ -26,14 +25,6 @@ def named(events, name):
 
 def seconds_between(earlier, later):
     return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
-
-
-def until(look, what):
-    """Asks again and again until `look()` gives something."""
-    give_up = time.monotonic() + PATIENCE
-    while not (found := look()):
-        assert time.monotonic() < give_up, f"{what} did not come"
-    return found
 
 
 @pytest.fixture
