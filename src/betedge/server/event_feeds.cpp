@@ -31,6 +31,8 @@ constexpr auto kLongestBetweenBatches = 2s;
 constexpr std::size_t kBatchesKept = 16;
 constexpr std::size_t kLargestBatchBytes = 64 << 10;
 constexpr std::size_t kItemsAtOnce = 100;
+// Jobs of which the stream of all remembers how much it has told.
+constexpr std::size_t kMostTold = 4'096;
 
 std::string event_text(std::string_view name, std::string_view id, std::string_view data) {
   return fmt::format("id: {}\nevent: {}\ndata: {}\n\n", id, name, data);
@@ -139,9 +141,18 @@ struct EventFeeds::Impl {
       for (const auto& id : changed) co_await tell(feed, id, text);
       if (!text.empty()) feed->add(std::move(text), false);
       if (feed->next_number > next_number) co_await wake(feed);
+      if (feed->told.size() > kMostTold) forget_ended(*feed);
     }
     feed->changed.clear();
     feed->is_flushing = false;
+  }
+
+  // What was told of jobs that have ended is of no use once they are not marked any more.
+  void forget_ended(Feed& feed) const {
+    std::set<JobId> wanted = feed.changed;
+    for (const auto* job : service.active_jobs()) wanted.insert(job->job_id);
+    std::erase_if(feed.told,
+                  [&wanted](const auto& entry) { return !wanted.contains(entry.first); });
   }
 
   // All who wait, the first to wait first; who waits again meanwhile is behind them.
@@ -168,6 +179,8 @@ struct EventFeeds::Impl {
     if (!found || !*found) co_return;  // deleted, or the store is out: the next change tells
     const auto job = **found;
     const auto told = feed->told[id];
+    // Marked again while its end was being told.
+    if (has_ended(job.status) && job.version <= told) co_return;
     if (job.items.failed > 0 && job.version > told) {
       ItemFilter filter{.state = ItemState::failed,
                         .from_seq = 0,
@@ -197,11 +210,7 @@ struct EventFeeds::Impl {
       co_return;
     }
     text += event_text("end", id_of(*feed, job.version), whole(job));
-    if (feed->job) {
-      feed->add(std::exchange(text, {}), true);
-    } else {
-      feed->told.erase(id);
-    }
+    if (feed->job) feed->add(std::exchange(text, {}), true);
   }
 
   Runtime& runtime;
