@@ -41,6 +41,11 @@ class Witness {
     EXPECT_EQ(has_ended(now), now.finished_at.has_value());
     before = now;
   }
+  // It was deleted: its id may be another job's one day.
+  void forget(const JobId& job) {
+    jobs_.erase(job);
+    std::erase_if(ends_, [&job](const auto& entry) { return entry.first.first == job; });
+  }
   void saw_claim(const ClaimedFetch& claim) {
     EXPECT_GT(claim.fence, fences_[claim.fetch]) << "of fetch " << claim.fetch;
     fences_[claim.fetch] = claim.fence;
@@ -203,6 +208,7 @@ class Player {
         take(value_of(world_, store().retry_job(job_id(number))));
       } else if (value_of(world_, store().delete_job(job_id(number)))) {
         known_[number] = 0;
+        witness_.forget(job_id(number));
       }
     }
   }

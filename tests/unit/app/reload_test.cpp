@@ -123,6 +123,7 @@ TEST_F(ReloadTest, TakesUpEveryLiveSettingAndNamesTheOthersUntilARestart) {
       {"theta.retry_attempts", "9"},
       {"theta.retry_delay", "9"},
       {"theta.v2_format", "json"},
+      {"nasdaq.base_url", "http://n"},
       {"memory.budget", "64MiB"},
       {"force_refresh", "true"},
       {"log.level", "error"},
