@@ -343,6 +343,10 @@ Result<JobStore::Claims> Transactions::claim(const std::string& upstream, std::s
                                .attempts_made = query.as<int>(5)};
     }
     if (!claimed) {
+      auto query = db_.query("SELECT 1 FROM item INDEXED BY item_ready WHERE job = ? AND ready = 1",
+                             row->id);
+      if (!query.next())
+        throw Failure(fmt::format("job {} counts a ready fetch that no item has", row->id));
       blocked.insert(row->id);
       continue;
     }

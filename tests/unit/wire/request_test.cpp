@@ -115,9 +115,108 @@ TEST(SubmitTest, EodHasNeitherIntervalNorTimes) {
 
 TEST(SubmitTest, UnknownMembersAreNamedInTheirOrder) {
   const auto parsed = submitted(R"({"colour":"red","root":"A","start_date":"20230102",
-                                    "end_date":"20230103","roots":["B"],"colour":2})");
+                                    "end_date":"20230103","shape":["B"],"colour":2})");
+  ASSERT_TRUE(parsed.has_value()) << parsed.error().body;
   EXPECT_EQ(parsed->warnings, (std::vector<std::string>{"unknown member 'colour' ignored",
-                                                        "unknown member 'roots' ignored"}));
+                                                        "unknown member 'shape' ignored"}));
+}
+
+// --- What a submission may say beside the original's members
+// -----------------------------------------------------------------------------------
+
+std::vector<std::string> roots_of(const ParsedSubmission& parsed) {
+  std::vector<std::string> roots;
+  for (const auto& request : parsed.submission.requests) roots.push_back(request.root.text());
+  return roots;
+}
+
+TEST(SubmitTest, SeveralSymbolsAreTakenOnceEachInTheirOrder) {
+  const auto parsed = submitted(
+      R"({"roots":["msft","AAPL","MSFT"],"start_date":"20230102","end_date":"20230103"})");
+  ASSERT_TRUE(parsed.has_value()) << parsed.error().body;
+  EXPECT_EQ(roots_of(*parsed), (std::vector<std::string>{"MSFT", "AAPL"}));
+  EXPECT_EQ(parsed->warnings,
+            (std::vector<std::string>{"named more than once, and taken once: MSFT"}));
+}
+
+TEST(SubmitTest, ReadsModeLabelsAndPriority) {
+  const auto parsed = submitted(
+      R"({"root":"A","start_date":"20230102","end_date":"20230103","mode":"refresh",
+          "labels":{"desk":"vol","who":"ann"},"priority":-7})");
+  ASSERT_TRUE(parsed.has_value()) << parsed.error().body;
+  EXPECT_EQ(parsed->submission.requests.front().existing, Existing::refresh);
+  EXPECT_EQ(parsed->submission.labels,
+            (std::map<std::string, std::string>{{"desk", "vol"}, {"who", "ann"}}));
+  EXPECT_EQ(parsed->submission.priority, -7);
+  EXPECT_TRUE(parsed->warnings.empty());
+}
+
+TEST(SubmitTest, TheModeIsStrongerThanTheServersOwnAndAgreesWithForceRefresh) {
+  const auto existing = [](const std::string& members) {
+    const auto parsed = parse_submission(
+        Kind::stock, "",
+        R"({"root":"A","start_date":"20230102","end_date":"20230103",)" + members + "}",
+        Existing::replace);
+    return parsed ? std::optional(parsed->submission.requests.front().existing) : std::nullopt;
+  };
+  EXPECT_EQ(existing(R"("mode":null)"), Existing::replace);
+  EXPECT_EQ(existing(R"("mode":"skip")"), Existing::keep);
+  EXPECT_EQ(existing(R"("mode":"force","force_refresh":true)"), Existing::replace);
+  EXPECT_EQ(existing(R"("mode":"skip","force_refresh":true)"), std::nullopt);
+  EXPECT_EQ(existing(R"("mode":"refresh","force_refresh":false)"), Existing::refresh);
+}
+
+struct AddedFault {
+  std::string members;
+  std::string type;
+  std::string place;
+};
+
+TEST(SubmitTest, EveryRuleOfTheAddedMembersIsToldAtItsPlace) {
+  std::string many;
+  for (int i = 0; i < 17; ++i) many += fmt::format(R"({}"l{}":"v")", i == 0 ? "" : ",", i);
+  const AddedFault faults[] = {
+      {R"("roots":"A")", "list_type", R"(["body","roots"])"},
+      {R"("roots":[])", "too_short", R"(["body","roots"])"},
+      {R"("roots":["A",5])", "string_type", R"(["body","roots",1])"},
+      {R"("roots":["A","B","/etc"])", "string_pattern_mismatch", R"(["body","roots",2])"},
+      {R"("root":"A","roots":["B"])", "value_error", R"(["body","roots"])"},
+      {R"("root":"A","mode":"FORCE")", "literal_error", R"(["body","mode"])"},
+      {R"("root":"A","mode":1)", "literal_error", R"(["body","mode"])"},
+      {R"("root":"A","labels":[])", "dict_type", R"(["body","labels"])"},
+      {R"("root":"A","labels":{"":"v"})", "value_error", R"(["body","labels"])"},
+      {R"("root":"A","labels":{"l":5})", "value_error", R"(["body","labels"])"},
+      {R"("root":"A","labels":{)" + many + "}", "value_error", R"(["body","labels"])"},
+      {R"("root":"A","labels":{"l":")" + std::string(513, 'v') + R"("})", "value_error",
+       R"(["body","labels"])"},
+      {R"("root":"A","priority":101)", "less_than_equal", R"(["body","priority"])"},
+      {R"("root":"A","priority":-101)", "greater_than_equal", R"(["body","priority"])"},
+      {R"("root":"A","priority":"high")", "int_parsing", R"(["body","priority"])"},
+  };
+  for (const auto& [members, type, place] : faults) {
+    const auto parsed =
+        submitted("{" + members + R"(,"start_date":"20230102","end_date":"20230103"})");
+    ASSERT_FALSE(parsed.has_value()) << members;
+    const auto detail = nlohmann::json::parse(parsed.error().body)["detail"];
+    ASSERT_EQ(detail.size(), 1U) << parsed.error().body;
+    EXPECT_EQ(detail[0]["type"], type) << members;
+    EXPECT_EQ(detail[0]["loc"], nlohmann::json::parse(place)) << members;
+  }
+}
+
+TEST(SubmitTest, EarningsAreOfWholeMonths) {
+  const auto parsed = submitted(
+      R"({"start_date":"202312","end_date":"202402","return_format":"PARQUET","root":"A",
+          "mode":"force"})",
+      Kind::earnings);
+  ASSERT_TRUE(parsed.has_value()) << parsed.error().body;
+  const auto& request = parsed->submission.requests.front();
+  EXPECT_EQ(request.dates, (DateRange{sys_days{2023y / 12 / 1}, sys_days{2024y / 2 / 29}}));
+  EXPECT_EQ(request.root, Symbol());
+  EXPECT_EQ(request.existing, Existing::replace);
+  EXPECT_EQ(parsed->warnings, (std::vector<std::string>{"unknown member 'root' ignored"}));
+  EXPECT_FALSE(
+      submitted(R"({"start_date":"189912","end_date":"190001"})", Kind::earnings).has_value());
 }
 
 TEST(SubmitTest, ManyUnknownMembersAreCountedAndLongNamesCut) {
