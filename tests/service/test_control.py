@@ -106,6 +106,24 @@ def test_a_job_that_nothing_runs_for_is_cancelled_with_the_answer(simulate, serv
     assert len(server.objects()) == 5, "nothing of the cancelled one was done any more"
 
 
+@pytest.mark.parametrize("api", ["v3", "v2"])
+@pytest.mark.parametrize("fault", ["hang", "stall=1000", "slow=100", "571"])
+def test_whatever_the_terminal_does_a_cancel_stops_what_runs_within_two_seconds(simulate, serve, api, fault):
+    sim = simulate("--fault", fault, "--contracts", "8", api=api)
+    server = serve(sim)
+    job = server.client.submit("option", root="AAPL", start_date="20240102", end_date="20240110")
+
+    def is_under_way():
+        now = server.client.job(job)
+        return now["items"]["running"] > 0 or "waiting_for" in now
+
+    until(is_under_way, "a call")
+    asked = datetime.fromisoformat(cancel(server, job).json()["updated_at"])
+    ended = until(lambda: (now := server.client.job(job))["finished_at"] and now, "the end")
+    assert (ended["state"], ended["items"]["cancelled"]) == ("cancelled", 7)
+    assert (datetime.fromisoformat(ended["finished_at"]) - asked).total_seconds() < 2
+
+
 def test_cancel_again_and_cancel_of_what_has_ended_change_nothing(simulate, serve):
     sim = simulate("--latency", "600s", "--concurrency", "64")
     server = serve(sim)
