@@ -16,9 +16,12 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <random>
 #include <stdexcept>
 
+#include "betedge/jobs/sqlite_connection.hpp"
+#include "betedge/jobs/sqlite_schema.hpp"
 #include "contract/job_store/contract.hpp"
 #include "support/counted_metrics.hpp"
 
@@ -367,6 +370,63 @@ Task<void> claim_and_create(Runtime& runtime, JobStore& store,
   scope.spawn(testing::keep_value(store.claim("thetadata", 9, "test", 60s), claims));
   scope.spawn(create_into(store, new_job(12, 1), created[1]));
   co_await scope.close();
+}
+
+// A job of version 0.1's first store: one item of each standing.
+TEST(SqliteStoreTest, AStoreOfTheFirstLayoutGoesOnWhereItStood) {
+  const Folder folder;
+  const auto path = folder / "jobs.db";
+  {
+    auto connection = sqlite::Connection::open(path).value();
+    sqlite::migrate(connection, sqlite::schema_steps().first(1)).value();
+    connection.execute(R"sql(
+      INSERT INTO job (job_id, status, created_at, updated_at, started_at, version, pending,
+        running, succeeded, skipped, no_data, failed, cancelled, ready, rows, bytes, request_json,
+        warnings, not_yet_available)
+      VALUES ('018bcfe5-6801-7001-8000-000000000001', 1, 1700000000000000, 1700000001000000,
+        1700000000500000, 9, 2, 1, 1, 0, 0, 1, 0, 1, 10, 1000,
+        '{"kind":"stock","root":"A","start_date":"20240102","end_date":"20240108","schema":"ohlc",'
+        || '"interval":60000,"return_format":"parquet","start_time":null,"end_time":null,'
+        || '"force_refresh":false}', '[]', '[]');
+      INSERT INTO item (fetch, job, seq, object_key, label, spec, state, attempts, fence, run_at,
+        lease_until, lease_owner, rows, bytes, sha256, error)
+      VALUES (11, 1, 0, 'lake/1/0', '0', 's0', 2, 1, 3, NULL, NULL, NULL, 10, 1000, '5ead', ''),
+             (12, 1, 1, 'lake/1/1', '1', 's1', 5, 4, 5, NULL, NULL, NULL, 0, 0, '', 'HTTP 500'),
+             (13, 1, 2, 'lake/1/2', '2', 's2', 1, 1, 7, NULL, 1, 'killed', 0, 0, '', ''),
+             (14, 1, 3, 'lake/1/3', '3', 's3', 0, 2, 4, 5, NULL, NULL, 0, 0, '', 'HTTP 502'),
+             (15, 1, 4, 'lake/1/4', '4', 's4', 0, 0, 0, NULL, NULL, NULL, 0, 0, '', '');
+      INSERT INTO object VALUES ('lake/1/0', 1000, 10, '5ead', 19724, 1, 1700000000900000))sql");
+  }
+  Life life(path);
+  const auto id = JobId::parse("018bcfe5-6801-7001-8000-000000000001").value();
+  const auto job = life.get(life.store->get_job(id)).value().value();
+  EXPECT_EQ(job.items, (ItemCounts{.pending = 2, .running = 1, .succeeded = 1, .failed = 1}));
+  EXPECT_EQ(job.upstream, "thetadata");
+  EXPECT_EQ(job.retries, 0u);
+  const auto items = life.get(life.store->list_items(id, {})).value().items;
+  ASSERT_EQ(items.size(), 5u);
+  EXPECT_EQ(items[0].sha256, "5ead");
+  EXPECT_EQ(items[0].ended_version, 9u);
+  EXPECT_EQ(items[1].error, "HTTP 500");
+  EXPECT_EQ(items[1].attempts, 4);
+  EXPECT_EQ(items[3].label, "3");
+  const auto object = life.get(life.store->find_object(testing::key_of(1, 0))).value().value();
+  EXPECT_EQ(object.rows, 10u);
+  EXPECT_EQ(object.price_type, PriceType::float64);
+
+  life.get(life.store->take_back(JobStore::Which::all, 9)).value();
+  const auto claims = life.get(life.store->claim("thetadata", 9, "test", 60s)).value().fetches;
+  ASSERT_EQ(claims.size(), 3u);
+  const std::map<std::string, std::uint64_t> before{{"2", 7}, {"3", 4}, {"4", 0}};
+  for (const auto& claim : claims) {
+    EXPECT_GT(claim.fence, before.at(claim.label));
+    life.get(life.store->complete(claim.fetch, claim.fence, ended(ItemState::succeeded))).value();
+  }
+  EXPECT_EQ(life.get(life.store->get_job(id)).value()->state(), JobState::completed_with_errors);
+  // What is new there gets an id that no fetch had before.
+  life.get(life.store->create_job(new_job(2, 1))).value();
+  EXPECT_GT(life.get(life.store->claim("thetadata", 1, "test", 60s)).value().fetches.at(0).fetch,
+            15);
 }
 
 TEST(SqliteStoreTest, ACallThatFailsHalfWayIsUndoneAloneAndTheOthersOfItsCommitAreNot) {
