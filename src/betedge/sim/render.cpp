@@ -413,12 +413,31 @@ Mapping::~Mapping() {
   if (data_ != nullptr) ::munmap(data_, capacity_);
 }
 
+namespace {
+
+// A larger place with what `data` held, or MAP_FAILED.
+void* moved_to_larger(void* data, std::size_t capacity, std::size_t wanted) {
+#if __has_feature(thread_sanitizer)
+  // It does not know mremap: what another thread once had at the new place would seem a race.
+  void* const larger =
+      ::mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (larger == MAP_FAILED) return larger;
+  std::memcpy(larger, data, capacity);
+  ::munmap(data, capacity);
+  return larger;
+#else
+  return ::mremap(data, capacity, wanted, MREMAP_MAYMOVE);
+#endif
+}
+
+}  // namespace
+
 char* Mapping::room(std::size_t more) {
   if (size_ + more > capacity_) {
     const auto wanted = std::max(std::bit_ceil(size_ + more), kFirstCapacity);
     void* moved = data_ == nullptr ? ::mmap(nullptr, wanted, PROT_READ | PROT_WRITE,
                                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-                                   : ::mremap(data_, capacity_, wanted, MREMAP_MAYMOVE);
+                                   : moved_to_larger(data_, capacity_, wanted);
     if (moved == MAP_FAILED) throw std::bad_alloc();
     data_ = static_cast<char*>(moved);
     capacity_ = wanted;
