@@ -66,6 +66,13 @@ class InterposedStore : public JobStore {
   Task<Result<std::optional<ObjectRecord>>> find_object(ObjectKey key) override {
     return through("find_object", store_.find_object(std::move(key)));
   }
+  Task<Result<void>> record_object(ObjectRecord object) override {
+    return through("record_object", store_.record_object(std::move(object)));
+  }
+  Task<Result<KnownKeyPage>> list_known(std::string prefix, std::string after,
+                                        std::size_t limit) override {
+    return through("list_known", store_.list_known(std::move(prefix), std::move(after), limit));
+  }
   Task<Result<Experience>> experience(std::string key_prefix) override {
     return through("experience", store_.experience(std::move(key_prefix)));
   }

@@ -173,9 +173,9 @@ class MeteredLake final : public ObjectStore {
     return lake_->stat(std::move(key));
   }
 
-  Task<Result<std::unique_ptr<ObjectWriter>>> create(ObjectKey key) override {
+  Task<Result<std::unique_ptr<ObjectWriter>>> create(ObjectKey key, Expected expected) override {
     const auto began = runtime_.steady_now();
-    auto created = co_await lake_->create(std::move(key));
+    auto created = co_await lake_->create(std::move(key), std::move(expected));
     const Seconds took = runtime_.steady_now() - began;
     if (!created) {
       metrics_.histogram(Metric::storage_put_seconds, {backend_, to_text(created.error().code)})
@@ -190,6 +190,11 @@ class MeteredLake final : public ObjectStore {
   Task<Result<Bytes>> read(ObjectKey key, std::uint64_t offset, std::size_t length) override {
     return lake_->read(std::move(key), offset, length);
   }
+
+  Task<Result<ObjectPage>> list(std::string prefix, std::string after, std::size_t limit) override {
+    return lake_->list(std::move(prefix), std::move(after), limit);
+  }
+  bool publishes_conditionally() const override { return lake_->publishes_conditionally(); }
 
   std::string name() const override { return lake_->name(); }
 

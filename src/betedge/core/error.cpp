@@ -14,6 +14,7 @@ std::string_view to_text(ErrorCode code) {
     case ErrorCode::upstream_throttled: return "upstream_throttled";
     case ErrorCode::upstream_failed: return "upstream_failed";
     case ErrorCode::upstream_refused: return "upstream_refused";
+    case ErrorCode::upstream_too_large: return "upstream_too_large";
     case ErrorCode::upstream_denied: return "upstream_denied";
     case ErrorCode::upstream_garbled: return "upstream_garbled";
     case ErrorCode::storage_failed: return "storage_failed";

@@ -32,6 +32,7 @@ enum class ErrorCode : std::uint8_t {
   upstream_throttled,    // 429: back off; retry_after is honoured
   upstream_failed,       // a passing fault: reset, idle timeout, 470, 477, 500, 572
   upstream_refused,      // permanent for this call: 400, 404, 410, 473, 475
+  upstream_too_large,    // 570: the same rows may come by several smaller calls
   upstream_denied,       // permanent for this account: 403, 471
   upstream_garbled,   // answered 200 with what is not the data asked for: short, HTML, wrong header
   storage_failed,     // a write or read of the lake failed and may succeed later

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "betedge/core/object_key.hpp"
@@ -22,6 +23,9 @@ struct Call {
   std::chrono::milliseconds interval{0};  // zero for eod
   Window window{};
   Role role = Role::primary;
+  // Of an option's contracts only those that expire then; all when there is none. Never planned: a
+  // call that the vendor finds too large is cut so at last (calls.hpp).
+  std::optional<Date> expiration{};
   friend bool operator==(const Call&, const Call&) = default;
 };
 

@@ -26,6 +26,7 @@ AfterFailure after_failure(ErrorCode code) {
     case ErrorCode::not_found:
     case ErrorCode::conflict:
     case ErrorCode::upstream_refused:
+    case ErrorCode::upstream_too_large:
     // Entitlements are by asset and schema: the job's other items may be allowed.
     case ErrorCode::upstream_denied: return AfterFailure::give_up;
 

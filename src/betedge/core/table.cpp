@@ -87,6 +87,14 @@ constexpr std::size_t kContractColumns = 4;  // root, expiration, strike, right
 
 }  // namespace
 
+std::string_view to_text(ColumnStyle style) {
+  switch (style) {
+    case ColumnStyle::plain: return "plain";
+    case ColumnStyle::typed: return "typed";
+  }
+  std::unreachable();
+}
+
 std::string_view to_text(PriceType type) {
   switch (type) {
     case PriceType::float64: return "float64";

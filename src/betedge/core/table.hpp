@@ -16,6 +16,19 @@ enum class ColumnType : std::uint8_t { uint32, float64, float32, text, int64 };
 enum class PriceType : std::uint8_t { float64 = 0, float32 = 1 };
 std::string_view to_text(PriceType type);  // "float64"
 
+// How the columns of a file lie (DESIGN.md 10): `plain` as the Python original's, integers for days
+// and times; `typed` with timestamps, days and decimals, and what only v3 has. Numbers of the
+// store: not to be reordered.
+enum class ColumnStyle : std::uint8_t { plain = 0, typed = 1 };
+std::string_view to_text(ColumnStyle style);  // "plain"
+
+// What a lake's files look like, beyond what they hold: `lake.columns` and `lake.price_type`.
+struct Layout {
+  ColumnStyle columns = ColumnStyle::plain;
+  PriceType price_type = PriceType::float64;
+  friend bool operator==(const Layout&, const Layout&) = default;
+};
+
 struct Column {
   std::string_view name;
   ColumnType type;

@@ -128,15 +128,16 @@ Task<Result<FetchOutcome>> FetchRunner::download(Work& work) {
                                 summary->conflicting_rows);
   }
   outcome.object = ObjectRecord{
-      work.spec.item.key,
-      summary->size_bytes,
-      summary->rows,
-      summary->sha256,
-      work.spec.item.covers.last,
-      kSchemaVersion,
-      ports_.runtime.wall_now(),
-      std::chrono::ceil<std::chrono::milliseconds>(ports_.runtime.steady_now() - work.began),
-      price_type_of(work.spec.request.kind, price_type_)};
+      .key = work.spec.item.key,
+      .size_bytes = summary->size_bytes,
+      .rows = summary->rows,
+      .sha256 = summary->sha256,
+      .covers_through = work.spec.item.covers.last,
+      .schema_version = kSchemaVersion,
+      .written_at = ports_.runtime.wall_now(),
+      .took =
+          std::chrono::ceil<std::chrono::milliseconds>(ports_.runtime.steady_now() - work.began),
+      .layout = {.price_type = price_type_of(work.spec.request.kind, price_type_)}};
   co_return outcome;
 }
 

@@ -10,7 +10,7 @@ bool is_fresh(Existing existing, const std::optional<ObjectInfo>& found,
   if (!recorded)
     return existing == Existing::keep && new_york_date(found->modified_at) > covers.last;
   return recorded->size_bytes == found->size_bytes && recorded->schema_version == kSchemaVersion &&
-         recorded->price_type == price_type && recorded->covers_through >= covers.last;
+         recorded->layout.price_type == price_type && recorded->covers_through >= covers.last;
 }
 
 }  // namespace betedge::engine

@@ -49,9 +49,9 @@ void begin_series(Metrics& metrics) {
     metrics.counter(Metric::items, {dataset, to_text(ItemState::failed), kCrashes});
     for (const auto code :
          {ErrorCode::timeout, ErrorCode::upstream_throttled, ErrorCode::upstream_failed,
-          ErrorCode::upstream_refused, ErrorCode::upstream_denied, ErrorCode::upstream_garbled,
-          ErrorCode::storage_failed, ErrorCode::storage_full, ErrorCode::storage_denied,
-          ErrorCode::internal})
+          ErrorCode::upstream_refused, ErrorCode::upstream_too_large, ErrorCode::upstream_denied,
+          ErrorCode::upstream_garbled, ErrorCode::storage_failed, ErrorCode::storage_full,
+          ErrorCode::storage_denied, ErrorCode::internal})
       metrics.counter(Metric::items, {dataset, to_text(ItemState::failed), to_text(code)});
     metrics.counter(Metric::rows, {dataset});
   }

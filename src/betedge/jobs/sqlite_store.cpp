@@ -204,6 +204,17 @@ class SqliteStore final : public JobStore {
     Call call(*this, work);
     co_return co_await call;
   }
+  Task<Result<void>> record_object(ObjectRecord object) override {
+    auto work = [&object](Transactions& t, Moment) { return t.record_object(object); };
+    Call call(*this, work);
+    co_return co_await call;
+  }
+  Task<Result<KnownKeyPage>> list_known(std::string prefix, std::string after,
+                                        std::size_t limit) override {
+    auto work = [&](Transactions& t, Moment) { return t.list_known(prefix, after, limit); };
+    Call call(*this, work);
+    co_return co_await call;
+  }
 
  private:
   using Batch = std::vector<Operation*>;

@@ -458,7 +458,7 @@ void Transactions::record(const ObjectRecord& object) {
          "schema_version, written_at, took_ms, price_type) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
          object.key.text(), object.size_bytes, object.rows, object.sha256,
          object.covers_through.time_since_epoch().count(), object.schema_version, object.written_at,
-         object.took.count(), std::to_underlying(object.price_type))
+         object.took.count(), std::to_underlying(object.layout.price_type))
       .run();
 }
 
@@ -785,7 +785,16 @@ Result<std::optional<ObjectRecord>> Transactions::find_object(const ObjectKey& k
                       .schema_version = query.as<int>(4),
                       .written_at = query.time(5),
                       .took = std::chrono::milliseconds(query.integer(6)),
-                      .price_type = static_cast<PriceType>(query.integer(7))};
+                      .layout = {.price_type = static_cast<PriceType>(query.integer(7))}};
+}
+
+Result<void> Transactions::record_object(const ObjectRecord& object) {
+  record(object);
+  return {};
+}
+
+Result<KnownKeyPage> Transactions::list_known(const std::string&, const std::string&, std::size_t) {
+  return fail(ErrorCode::internal, "not written yet");
 }
 
 Result<Experience> Transactions::experience(const std::string& key_prefix) {

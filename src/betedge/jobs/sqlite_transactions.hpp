@@ -48,6 +48,9 @@ class Transactions {
   Result<std::vector<JobInfo>> active_jobs();
   Result<ItemPage> list_items(const JobId& job, const ItemFilter& filter);
   Result<std::optional<ObjectRecord>> find_object(const ObjectKey& key);
+  Result<void> record_object(const ObjectRecord& object);
+  Result<KnownKeyPage> list_known(const std::string& prefix, const std::string& after,
+                                  std::size_t limit);
   Result<Experience> experience(const std::string& key_prefix);
 
  private:

@@ -20,6 +20,7 @@ Meaning meaning_of(ErrorCode code) {
     case ErrorCode::cancelled:
     case ErrorCode::upstream_throttled:
     case ErrorCode::upstream_refused:
+    case ErrorCode::upstream_too_large:
     case ErrorCode::upstream_denied:
     case ErrorCode::upstream_garbled:
     case ErrorCode::storage_failed:

@@ -22,6 +22,9 @@ struct NewFetch {
   ObjectKey key;
   std::string label;      // what a person calls it: "20240105"; begins its error messages
   std::string spec_json;  // what the engine needs to run it, as wire wrote it
+  // Fetches of the same batch may be brought by one call of the vendor, and are claimed together
+  // ("stock/ohlc/1m/AAPL/202401"); empty: this one is brought alone.
+  std::string batch{};
 };
 
 // A client's promise that a request with this key is the same request (Idempotency-Key, API.md
@@ -75,19 +78,45 @@ struct ClaimedFetch {
   std::string spec_json;
   int attempts_made = 0;   // before this claim
   std::string upstream{};  // as it was claimed for
+  // Those of one claim with the same batch are to be brought together; empty: alone.
+  std::string batch{};
 };
 
-// What an object in the lake was when we published it.
+// What we know of a key's object.
 struct ObjectRecord {
+  enum class What : std::uint8_t {
+    written = 0,  // by us, as this says
+    adopted = 1,  // it was there, and we read it: an older lake's, or somebody else's
+    no_data = 2,  // the vendor said that there is nothing to put there, and why
+  };
   ObjectKey key;
-  std::uint64_t size_bytes = 0;
+  What what = What::written;
+  std::uint64_t size_bytes = 0;  // 0 of no_data, as are rows
   std::uint64_t rows = 0;
-  std::string sha256;  // lower-case hex
+  std::string sha256;  // lower-case hex; empty of no_data
   Date covers_through{};
-  int schema_version = 0;
-  Timestamp written_at{};
+  int schema_version = 0;             // 0 of an adopted file that does not say
+  Timestamp written_at{};             // when we published, adopted or were told
   std::chrono::milliseconds took{0};  // from the claim to the publish
-  PriceType price_type = PriceType::float64;
+  Layout layout{};
+  std::string reason{};  // of no_data: "no_data", "zero_series"
+};
+
+// The last try to bring a key's object that failed for good, when none has succeeded since.
+struct FailureRecord {
+  std::string error;
+  Timestamp failed_at{};
+};
+
+// A key of which something is known; at least one of the two.
+struct KnownKey {
+  ObjectKey key;
+  std::optional<ObjectRecord> object;
+  std::optional<FailureRecord> failure;
+};
+struct KnownKeyPage {
+  std::vector<KnownKey> keys;  // in byte order
+  std::optional<std::string> next_after;
 };
 
 // How a fetch ended, and with it its item.
@@ -96,8 +125,9 @@ struct FetchOutcome {
   std::uint64_t rows = 0;
   std::uint64_t bytes = 0;
   std::string sha256;
-  std::string error;                   // for failed; without the label
-  std::optional<ObjectRecord> object;  // for succeeded
+  std::string error;  // for failed; without the label
+  // For succeeded; for no_data when it is to be remembered; for skipped when it was adopted.
+  std::optional<ObjectRecord> object;
   // What a reader of a succeeded item should know: "no data on 2 of 21 sessions: 20240117
   // 20240118".
   std::string note{};
@@ -168,11 +198,14 @@ class JobStore {
   // running already, for another job, begins as running.
   virtual Task<Result<CreatedJob>> create_job(NewJob job) = 0;
 
-  // Up to `max` ready fetches of jobs of this upstream, leased: of the jobs with the highest
-  // priority, of these the one with the fewest running items first (then the one served longest
-  // ago), in date order within a job. Jobs become `running` with their first claim.
+  // Up to `max` batches of ready fetches of jobs of this upstream, leased: of the jobs with the
+  // highest priority, of these the one with the fewest running items first (then the one served
+  // longest ago), in date order within a job. With a fetch come all ready ones of its batch, of
+  // whatever job, up to kLargestBatch, unless it was tried before: one that spoils a batch must not
+  // spoil it twice. Jobs become `running` with their first claim.
+  static constexpr std::size_t kLargestBatch = 31;
   struct Claims {
-    std::vector<ClaimedFetch> fetches;
+    std::vector<ClaimedFetch> fetches;  // those of a batch one after the other, by key
     std::vector<JobInfo> changed_jobs;
     // When the next fetch that waits for its time becomes ready; nullopt when none waits.
     std::optional<std::chrono::milliseconds> next_ready_in;
@@ -229,9 +262,15 @@ class JobStore {
   // Items in their order. not_found: no such job.
   virtual Task<Result<ItemPage>> list_items(JobId job, ItemFilter filter) = 0;
 
-  // What we last published under this key; nullopt when we never did.
+  // What we know of this key's object; nullopt when nothing.
   virtual Task<Result<std::optional<ObjectRecord>>> find_object(ObjectKey key) = 0;
-  // Of all objects whose key begins so.
+  // Replaces what we knew; for what becomes known outside of a fetch.
+  virtual Task<Result<void>> record_object(ObjectRecord object) = 0;
+  // All that is known of keys that begin with `prefix` and are behind `after`, at most `limit`. A
+  // failure stays until an object is recorded under its key, also when its job is deleted.
+  virtual Task<Result<KnownKeyPage>> list_known(std::string prefix, std::string after,
+                                                std::size_t limit) = 0;
+  // Of all objects that we wrote whose key begins so.
   virtual Task<Result<Experience>> experience(std::string key_prefix) = 0;
 };
 

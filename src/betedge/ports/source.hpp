@@ -4,6 +4,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "betedge/core/plan.hpp"
 #include "betedge/ports/bytes.hpp"
@@ -48,6 +49,19 @@ class Source {
   // one that a v3 terminal serves: 1m, 5m, …"); nullopt when it can, or when that is not known yet.
   virtual std::optional<std::string> refusal(const Call& call) const = 0;
 
+  // Whether one call may ask for several days of this kind of rows, as far as it is known: a chain
+  // over more than a day is not served everywhere (THETA.md 1.9). Asked before each call, since a
+  // source may learn it from a refusal.
+  virtual bool takes_spans(const Call& call) const {
+    static_cast<void>(call);
+    return false;
+  }
+
+  // The expirations whose contracts the call may name, in order, for cutting up a call that is too
+  // large. nullopt where the vendor has no such list.
+  virtual Task<Result<std::optional<std::vector<Date>>>> expirations(Call call,
+                                                                     std::stop_token stop);
+
   // What answers there, as far as it is known: "v3", "v2"; empty when it is not.
   virtual std::string version() const { return {}; }
 
@@ -55,5 +69,9 @@ class Source {
   // says why not, in words for the job's `waiting_for`.
   virtual Task<Result<void>> probe(std::stop_token stop) = 0;
 };
+
+inline Task<Result<std::optional<std::vector<Date>>>> Source::expirations(Call, std::stop_token) {
+  co_return std::optional<std::vector<Date>>{};
+}
 
 }  // namespace betedge::ports

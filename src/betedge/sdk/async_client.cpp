@@ -76,6 +76,7 @@ Problem problem_of(ErrorCode code) {
     case ErrorCode::upstream_throttled:
     case ErrorCode::upstream_failed:
     case ErrorCode::upstream_refused:
+    case ErrorCode::upstream_too_large:
     case ErrorCode::upstream_denied:
     case ErrorCode::storage_failed:
     case ErrorCode::storage_full:

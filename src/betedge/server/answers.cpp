@@ -167,6 +167,7 @@ wire::ProblemCode problem_code(ErrorCode code) {
     case ErrorCode::fenced:
     case ErrorCode::upstream_failed:
     case ErrorCode::upstream_refused:
+    case ErrorCode::upstream_too_large:
     case ErrorCode::upstream_denied:
     case ErrorCode::upstream_garbled:
     case ErrorCode::storage_failed:
@@ -186,6 +187,7 @@ std::string_view public_reason(ErrorCode code) {
     case ErrorCode::upstream_throttled: return "the upstream asks us to wait";
     case ErrorCode::upstream_failed:
     case ErrorCode::upstream_refused:
+    case ErrorCode::upstream_too_large:
     case ErrorCode::upstream_denied:
     case ErrorCode::upstream_garbled: return "the upstream failed";
     case ErrorCode::storage_failed:

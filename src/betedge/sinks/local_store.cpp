@@ -45,6 +45,13 @@ Timestamp modification_time(const struct stat& status) {
                    std::chrono::microseconds{status.st_mtim.tv_nsec / 1000}};
 }
 
+ObjectInfo info_of(const struct stat& status) {
+  return {.size_bytes = static_cast<std::uint64_t>(status.st_size),
+          .modified_at = modification_time(status),
+          .etag = fmt::format("{:x}-{:x}-{:x}.{:x}", status.st_ino, status.st_size,
+                              status.st_mtim.tv_sec, status.st_mtim.tv_nsec)};
+}
+
 // O_DIRECTORY with O_NOFOLLOW answers ENOTDIR for a link as for a file: which was it?
 bool is_link(int folder, const char* name) {
   struct stat status{};
@@ -125,8 +132,7 @@ struct LocalStore::Lake {
       return std::unexpected(storage_error("look at", key.text(), errno));
     }
     BETEDGE_TRY_VOID(check_is_file(key, status));
-    return std::optional(
-        ObjectInfo{static_cast<std::uint64_t>(status.st_size), modification_time(status)});
+    return std::optional(info_of(status));
   }
 
   Result<Bytes> read(const ObjectKey& key, std::uint64_t offset, std::size_t length) {
@@ -162,6 +168,60 @@ struct LocalStore::Lake {
     }
     bytes.resize(filled);
     return bytes;
+  }
+
+  // Folder by folder in the order of the keys: of entries that are folders with a slash behind
+  // their name, so that "a.b" comes before "a/b" as their bytes do. False when the page is full.
+  Result<bool> list(const File& folder, const std::string& here, const std::string& prefix,
+                    const std::string& after, std::size_t limit, ObjectPage& page) {
+    std::vector<std::string> names;
+    DIR* const entries = ::fdopendir(::openat(folder.descriptor(), ".", kFolderFlags));
+    if (entries == nullptr) return std::unexpected(storage_error("list the folder", here, errno));
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): of a stream of our own
+    while (const auto* const entry = ::readdir(entries)) {
+      const std::string_view name = entry->d_name;
+      if (name == "." || name == ".." || (here.empty() && name == kOwnFolder)) continue;
+      struct stat status{};
+      const bool is_known = entry->d_type != DT_UNKNOWN;
+      const bool is_folder = is_known ? entry->d_type == DT_DIR
+                                      : ::fstatat(folder.descriptor(), entry->d_name, &status,
+                                                  AT_SYMLINK_NOFOLLOW) == 0 &&
+                                            S_ISDIR(status.st_mode);
+      names.push_back(here + std::string(name) + (is_folder ? "/" : ""));
+    }
+    ::closedir(entries);
+    std::ranges::sort(names);
+    for (const auto& name : names) {
+      const bool is_folder = name.ends_with('/');
+      const std::string_view common(name.data(), std::min(name.size(), prefix.size()));
+      if (!prefix.starts_with(common)) continue;
+      if (!is_folder && (name.size() < prefix.size() || name <= after)) continue;
+      // All that is in the folder is behind `after`, or some of it, or nothing.
+      if (is_folder && name <= after && !after.starts_with(name)) continue;
+      const auto last = name.substr(here.size(), name.size() - here.size() - (is_folder ? 1 : 0));
+      if (is_folder) {
+        const File next{
+            disk->open_at(folder.descriptor(), last.c_str(), kFolderFlags | O_NOFOLLOW, 0)};
+        if (!next) {
+          if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) continue;
+          return std::unexpected(storage_error("open the folder", name, errno));
+        }
+        BETEDGE_TRY(const bool goes_on, list(next, name, prefix, after, limit, page));
+        if (!goes_on) return false;
+        continue;
+      }
+      auto key = ObjectKey::parse(name);
+      struct stat status{};
+      if (!key || ::fstatat(folder.descriptor(), last.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+          !S_ISREG(status.st_mode))
+        continue;
+      if (page.objects.size() == limit) {
+        page.next_after = page.objects.back().key.text();
+        return false;
+      }
+      page.objects.push_back({*std::move(key), info_of(status)});
+    }
+    return true;
   }
 
   static Result<void> check_is_file(const ObjectKey& key, const struct stat& status) {
@@ -383,12 +443,27 @@ Task<Result<std::optional<ObjectInfo>>> LocalStore::stat(ObjectKey key) {
   co_return co_await run_blocking(runtime_, Pool::io, std::move(step));
 }
 
-Task<Result<std::unique_ptr<ObjectWriter>>> LocalStore::create(ObjectKey key) {
+Task<Result<std::unique_ptr<ObjectWriter>>> LocalStore::create(ObjectKey key, Expected) {
   BETEDGE_CO_TRY_VOID(Lake::check_is_not_ours(key));
   auto writer = std::make_unique<Writer>(runtime_, lake_, std::move(key));
   auto step = [opening = writer.get()] { return opening->open(); };
   BETEDGE_CO_TRY_VOID(co_await run_blocking(runtime_, Pool::io, std::move(step)));
   co_return std::unique_ptr<ObjectWriter>(std::move(writer));
+}
+
+Task<Result<ObjectPage>> LocalStore::list(std::string prefix, std::string after,
+                                          std::size_t limit) {
+  auto step = [lake = lake_, prefix = std::move(prefix), after = std::move(after),
+               limit]() -> Result<ObjectPage> {
+    ObjectPage page;
+    BETEDGE_TRY_VOID(lake->list(lake->root, {}, prefix, after, limit, page));
+    return page;
+  };
+  co_return co_await run_blocking(runtime_, Pool::io, std::move(step));
+}
+
+bool LocalStore::publishes_conditionally() const {
+  return false;
 }
 
 Task<Result<Bytes>> LocalStore::read(ObjectKey key, std::uint64_t offset, std::size_t length) {

@@ -29,8 +29,10 @@ class LocalStore final : public ObjectStore {
   ~LocalStore() override;
 
   Task<Result<std::optional<ObjectInfo>>> stat(ObjectKey key) override;
-  Task<Result<std::unique_ptr<ObjectWriter>>> create(ObjectKey key) override;
+  Task<Result<std::unique_ptr<ObjectWriter>>> create(ObjectKey key, Expected expected) override;
   Task<Result<Bytes>> read(ObjectKey key, std::uint64_t offset, std::size_t length) override;
+  Task<Result<ObjectPage>> list(std::string prefix, std::string after, std::size_t limit) override;
+  bool publishes_conditionally() const override;
   std::string name() const override;
 
  private:

@@ -18,7 +18,7 @@ namespace betedge::sinks {
 // upon it, and any of its steps can be delayed or made to fail. Loop thread only.
 class MemoryStore final : public ObjectStore {
  public:
-  enum class Step : std::uint8_t { stat, create, write, commit, read };
+  enum class Step : std::uint8_t { stat, create, write, commit, read, list };
 
   // What happens to a step: it waits, then fails or is done. With `done_all_the_same` a failing
   // step has its effect before it fails, as when only the answer is lost.
@@ -35,8 +35,10 @@ class MemoryStore final : public ObjectStore {
   void set_hook(Hook hook) { hook_ = std::move(hook); }
 
   Task<Result<std::optional<ObjectInfo>>> stat(ObjectKey key) override;
-  Task<Result<std::unique_ptr<ObjectWriter>>> create(ObjectKey key) override;
+  Task<Result<std::unique_ptr<ObjectWriter>>> create(ObjectKey key, Expected expected) override;
   Task<Result<Bytes>> read(ObjectKey key, std::uint64_t offset, std::size_t length) override;
+  Task<Result<ObjectPage>> list(std::string prefix, std::string after, std::size_t limit) override;
+  bool publishes_conditionally() const override { return true; }
   std::string name() const override { return "memory"; }
 
   // For whoever checks afterwards: the keys in their order, and an object's bytes (nullptr:
@@ -54,7 +56,11 @@ class MemoryStore final : public ObjectStore {
   struct Object {
     std::shared_ptr<const Bytes> bytes;
     Timestamp modified_at;
+    std::uint64_t number = 0;  // of the write; its etag
+
+    ObjectInfo info() const;
   };
+  Result<void> check(const ObjectKey& key, const Expected& expected) const;
   // Waits as the hook says; what it decided comes back.
   Task<Fate> meet(Step step, ObjectKey key);
 
@@ -62,6 +68,7 @@ class MemoryStore final : public ObjectStore {
   Hook hook_;
   std::map<ObjectKey, Object> objects_;
   std::size_t open_writers_ = 0;
+  std::uint64_t writes_ = 0;
 };
 
 }  // namespace betedge::sinks

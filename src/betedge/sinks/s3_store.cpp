@@ -412,11 +412,19 @@ Task<Result<std::optional<ObjectInfo>>> S3Store::stat(ObjectKey key) {
   co_return std::optional(ObjectInfo{*size, modified.value_or(Timestamp{})});
 }
 
-Task<Result<std::unique_ptr<ObjectWriter>>> S3Store::create(ObjectKey key) {
+Task<Result<std::unique_ptr<ObjectWriter>>> S3Store::create(ObjectKey key, Expected) {
   auto writer = std::make_unique<Writer>(remote_, std::move(key));
   auto step = [opening = writer.get()] { return opening->open(); };
   BETEDGE_CO_TRY_VOID(co_await run_blocking(remote_->runtime, Pool::io, std::move(step)));
   co_return std::unique_ptr<ObjectWriter>(std::move(writer));
+}
+
+Task<Result<ObjectPage>> S3Store::list(std::string, std::string, std::size_t) {
+  co_return fail(ErrorCode::internal, "not written yet");
+}
+
+bool S3Store::publishes_conditionally() const {
+  return false;
 }
 
 Task<Result<Bytes>> S3Store::read(ObjectKey key, std::uint64_t offset, std::size_t length) {

@@ -158,7 +158,7 @@ std::variant<NoData, Error> meaning_of(int status, std::string_view body,
     case 404: return error(ErrorCode::upstream_refused, "unknown to this terminal");
     case 410: return error(ErrorCode::upstream_refused, "is not served by a v3 terminal");
     case 475: return error(ErrorCode::upstream_refused, "terminal could not parse the request");
-    case 570: return error(ErrorCode::upstream_refused, "request too large");
+    case 570: return error(ErrorCode::upstream_too_large, "request too large");
     default:
       return error(status >= 500 ? ErrorCode::upstream_failed : ErrorCode::upstream_refused,
                    "unexpected status");

@@ -809,7 +809,7 @@ TEST_P(JobStoreContract, AnObjectIsRememberedAsItWasLastPublished) {
                                 .covers_through = Date(std::chrono::days(19'000)),
                                 .schema_version = 3,
                                 .written_at = Timestamp(1'700'000'000'123'456us),
-                                .price_type = PriceType::float32};
+                                .layout = {.price_type = PriceType::float32}};
   complete(claim_one(), outcome).value();
   const auto found = get(store().find_object(key)).value().value();
   EXPECT_EQ(found.key, key);
@@ -819,7 +819,7 @@ TEST_P(JobStoreContract, AnObjectIsRememberedAsItWasLastPublished) {
   EXPECT_EQ(found.covers_through, Date(std::chrono::days(19'000)));
   EXPECT_EQ(found.schema_version, 3);
   EXPECT_EQ(found.written_at, Timestamp(1'700'000'000'123'456us));
-  EXPECT_EQ(found.price_type, PriceType::float32);
+  EXPECT_EQ(found.layout.price_type, PriceType::float32);
 
   outcome.object->rows = 78;
   complete(claim_one(), outcome).value();

@@ -22,6 +22,7 @@ constexpr std::pair<ErrorCode, AfterFailure> kDecisions[] = {
     {upstream_throttled, wait},
     {upstream_failed, try_again},
     {upstream_refused, give_up},
+    {upstream_too_large, give_up},
     {upstream_denied, give_up},
     {upstream_garbled, try_again},
     {storage_failed, try_again},

@@ -50,7 +50,7 @@ TEST(Freshness, AnObjectWithOlderColumnsIsNotFresh) {
 
 TEST(Freshness, AnObjectWithPricesOfAnotherTypeIsNotFresh) {
   auto narrow = recorded(10, kFriday);
-  narrow.price_type = PriceType::float32;
+  narrow.layout.price_type = PriceType::float32;
   EXPECT_TRUE(is_fresh(Existing::keep, found(10, {}), narrow, kCovers, PriceType::float32));
   EXPECT_FALSE(is_fresh(Existing::keep, found(10, {}), narrow, kCovers, PriceType::float64));
   EXPECT_FALSE(

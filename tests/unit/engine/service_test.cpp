@@ -304,7 +304,7 @@ TEST_F(DataProcessingServiceTest, AnObjectWithPricesOfAnotherTypeIsDownloadedAga
 
   runtime_.run(service_->close());
   EngineOptions narrow;
-  narrow.price_type = PriceType::float32;
+  narrow.layout.price_type = PriceType::float32;
   open_service(narrow);
   EXPECT_EQ(dry_run(request)->calls, 1U);
   EXPECT_EQ(run_to_end(submit(request)->job_id).items.succeeded, 1U);

@@ -412,7 +412,7 @@ TEST(SqliteStoreTest, AStoreOfTheFirstLayoutGoesOnWhereItStood) {
   EXPECT_EQ(items[3].label, "3");
   const auto object = life.get(life.store->find_object(testing::key_of(1, 0))).value().value();
   EXPECT_EQ(object.rows, 10u);
-  EXPECT_EQ(object.price_type, PriceType::float64);
+  EXPECT_EQ(object.layout.price_type, PriceType::float64);
 
   life.get(life.store->take_back(JobStore::Which::all, 9)).value();
   const auto claims = life.get(life.store->claim("thetadata", 9, "test", 60s)).value().fetches;
