@@ -100,6 +100,8 @@ struct ObjectRecord {
   std::chrono::milliseconds took{0};  // from the claim to the publish
   Layout layout{};
   std::string reason{};  // of no_data: "no_data", "zero_series"
+  std::vector<Date>
+      missing_sessions{};  // of its period, that it has no rows of; as the vendor had it
 };
 
 // The last try to bring a key's object that failed for good, when none has succeeded since.
