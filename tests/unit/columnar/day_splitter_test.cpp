@@ -152,7 +152,7 @@ TEST(DaySplitter, RefusesARowOfADayThatTheCallDoesNotHave) {
 }
 
 TEST(DaySplitter, FailsAsAWholeWhenTheAnswerIsEmptyOrCut) {
-  for (const std::string text :
+  for (const std::string& text :
        {std::string(), std::string(kHeader), std::string(kHeader) + "2024-01-02T09:30:00,1"}) {
     const auto splitter = splitter_of(Kind::stock, Schema::ohlc);
     ASSERT_TRUE(splitter->begin_answer(call_for(Kind::stock, Schema::ohlc), WireFormat::v3_csv));

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <parquet/arrow/reader.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "betedge/columnar/file_reader.hpp"
