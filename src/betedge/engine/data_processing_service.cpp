@@ -90,7 +90,7 @@ struct DataProcessingService::Impl {
                 [&impl, this] { impl.upstream_changed(*this); }),
           runner({impl.ports.runtime, impl.ports.jobs, impl.ports.lake, upstream.source,
                   impl.ports.log, impl.memory, watch, impl.ports.metrics},
-                 impl.options.lease, impl.options.price_type),
+                 impl.options.lease, impl.options.layout),
           circuit_opened(
               impl.ports.metrics.counter(Metric::upstream_circuit_opened, {upstream.name})) {}
     Upstream upstream;
@@ -328,7 +328,7 @@ Task<void> DataProcessingService::Impl::look_at(DryRun& run, const Plan& planned
                                                 std::size_t& looking, std::optional<Error>& failure,
                                                 Notify& done) {
   const auto existing = submission.requests.front().existing;
-  const auto price_type = price_type_of(submission.requests.front().kind, options.price_type);
+  const auto layout = layout_of(submission.requests.front().kind, options.layout);
   while (next < planned.items.size() && !failure) {
     const auto i = next++;
     const auto& item = planned.items[i];
@@ -344,7 +344,7 @@ Task<void> DataProcessingService::Impl::look_at(DryRun& run, const Plan& planned
       failure = std::move(recorded).error();
       break;
     }
-    run.items[i].is_there = is_fresh(existing, *found, *recorded, item.covers, price_type);
+    run.items[i].is_there = is_fresh(existing, *found, *recorded, item.covers, layout);
   }
   if (--looking == 0) done.notify_one();
 }

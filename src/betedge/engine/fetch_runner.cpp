@@ -32,14 +32,14 @@ std::unexpected<Error> stopped() {
 
 // The file speaks of its own period, not of the job's: the same object is the same bytes whichever
 // job asked for it.
-columnar::ObjectSpec object_spec(const wire::FetchSpec& spec, PriceType price_type) {
+columnar::ObjectSpec object_spec(const wire::FetchSpec& spec, Layout layout) {
   auto request = spec.request;
   request.dates = spec.item.covers;
   request.existing = Existing::keep;
   auto text = wire::to_json(request);
   return {std::move(request), spec.item.key,
           spec.item.covers,   std::string(upstream_of(spec.request.kind)),
-          std::move(text),    price_type};
+          std::move(text),    layout};
 }
 
 }  // namespace
@@ -51,7 +51,7 @@ Task<Result<FetchOutcome>> FetchRunner::run(ClaimedFetch fetch, std::stop_token 
     if (found) {
       BETEDGE_CO_TRY(const auto recorded, co_await ports_.jobs.find_object(spec.item.key));
       if (is_fresh(spec.request.existing, found, recorded, spec.item.covers,
-                   price_type_of(spec.request.kind, price_type_))) {
+                   layout_of(spec.request.kind, layout_))) {
         FetchOutcome outcome;
         outcome.state = ItemState::skipped;
         co_return outcome;
@@ -89,7 +89,7 @@ void FetchRunner::count_what_is_missing(const Work& work, std::span<const Date> 
 }
 
 Task<Result<FetchOutcome>> FetchRunner::download(Work& work) {
-  BETEDGE_CO_TRY(work.encoder, columnar::ObjectEncoder::open(object_spec(work.spec, price_type_)));
+  BETEDGE_CO_TRY(work.encoder, columnar::ObjectEncoder::open(object_spec(work.spec, layout_)));
   for (const auto& call : work.spec.item.calls) {
     BETEDGE_CO_TRY(const auto data, co_await take_answer(work, call));
     if (data == Data::some || call.role == Role::underlying) continue;
@@ -127,17 +127,16 @@ Task<Result<FetchOutcome>> FetchRunner::download(Work& work) {
     outcome.note += fmt::format("{} rows stand beside another of their symbol and day",
                                 summary->conflicting_rows);
   }
-  outcome.object = ObjectRecord{
-      .key = work.spec.item.key,
-      .size_bytes = summary->size_bytes,
-      .rows = summary->rows,
-      .sha256 = summary->sha256,
-      .covers_through = work.spec.item.covers.last,
-      .schema_version = kSchemaVersion,
-      .written_at = ports_.runtime.wall_now(),
-      .took =
-          std::chrono::ceil<std::chrono::milliseconds>(ports_.runtime.steady_now() - work.began),
-      .layout = {.price_type = price_type_of(work.spec.request.kind, price_type_)}};
+  outcome.object = ObjectRecord{.key = work.spec.item.key,
+                                .size_bytes = summary->size_bytes,
+                                .rows = summary->rows,
+                                .sha256 = summary->sha256,
+                                .covers_through = work.spec.item.covers.last,
+                                .schema_version = kSchemaVersion,
+                                .written_at = ports_.runtime.wall_now(),
+                                .took = std::chrono::ceil<std::chrono::milliseconds>(
+                                    ports_.runtime.steady_now() - work.began),
+                                .layout = layout_of(work.spec.request.kind, layout_)};
   co_return outcome;
 }
 

@@ -36,9 +36,9 @@ class FetchRunner {
     UpstreamWatch& upstream;
     Metrics& metrics = no_metrics();
   };
-  // Prices are written as `price_type`, of kinds that have the choice.
-  FetchRunner(Ports ports, std::chrono::milliseconds lease, PriceType price_type)
-      : ports_(ports), lease_(lease), price_type_(price_type) {}
+  // Files are written in this layout, of kinds that have the choice.
+  FetchRunner(Ports ports, std::chrono::milliseconds lease, Layout layout)
+      : ports_(ports), lease_(lease), layout_(layout) {}
 
   Task<Result<FetchOutcome>> run(ClaimedFetch fetch, std::stop_token stop);
 
@@ -55,7 +55,7 @@ class FetchRunner {
 
   Ports ports_;
   std::chrono::milliseconds lease_;
-  PriceType price_type_;
+  Layout layout_;
 };
 
 }  // namespace betedge::engine

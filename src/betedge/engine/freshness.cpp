@@ -5,12 +5,12 @@
 namespace betedge::engine {
 
 bool is_fresh(Existing existing, const std::optional<ObjectInfo>& found,
-              const std::optional<ObjectRecord>& recorded, DateRange covers, PriceType price_type) {
+              const std::optional<ObjectRecord>& recorded, DateRange covers, Layout layout) {
   if (!found || existing == Existing::replace) return false;
   if (!recorded)
     return existing == Existing::keep && new_york_date(found->modified_at) > covers.last;
   return recorded->size_bytes == found->size_bytes && recorded->schema_version == kSchemaVersion &&
-         recorded->layout.price_type == price_type && recorded->covers_through >= covers.last;
+         recorded->layout == layout && recorded->covers_through >= covers.last;
 }
 
 }  // namespace betedge::engine
