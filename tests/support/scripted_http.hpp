@@ -32,14 +32,16 @@ class ScriptedHttp final : public net::HttpClient {
     std::string body = request.body;
     if (request.upload_fd >= 0) {
       body.resize(request.upload_bytes);
-      const auto got = ::pread(request.upload_fd, body.data(), body.size(), 0);
+      const auto got = ::pread(request.upload_fd, body.data(), body.size(),
+                               static_cast<off_t>(request.upload_offset));
       body.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
     }
     asked.push_back(fmt::format("{} {}", request.method, request.url));
     bodies.push_back(std::move(body));
     requests.push_back(std::move(request));
-    auto answer = answers.front();
-    if (answers.size() > 1) answers.pop_front();
+    auto first = answer_first ? answer_first(requests.back()) : std::nullopt;
+    auto answer = first ? *std::move(first) : answers.front();
+    if (!first && answers.size() > 1) answers.pop_front();
     if (on_ask) on_ask(asked.size());
     if (answer.error) co_return std::unexpected(*answer.error);
     std::unique_ptr<net::HttpResponse> response = std::make_unique<Response>(std::move(answer));
@@ -47,6 +49,8 @@ class ScriptedHttp final : public net::HttpClient {
   }
 
   std::deque<Scripted> answers{Scripted{}};
+  // What it answers comes before the list.
+  std::function<std::optional<Scripted>(const net::HttpRequest& request)> answer_first;
   std::vector<std::string> asked;  // "GET http://127.0.0.1:8000/jobs"
   std::vector<std::string> bodies;
   std::vector<net::HttpRequest> requests;

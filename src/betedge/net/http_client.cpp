@@ -164,7 +164,8 @@ std::size_t on_upload(char* buffer, std::size_t size, std::size_t count, void* u
   }
   ssize_t got = 0;
   do {
-    got = ::pread(exchange.upload.get(), buffer, wanted, static_cast<off_t>(exchange.bytes_sent));
+    got = ::pread(exchange.upload.get(), buffer, wanted,
+                  static_cast<off_t>(exchange.request.upload_offset + exchange.bytes_sent));
   } while (got < 0 && errno == EINTR);
   if (got <= 0) return CURL_READFUNC_ABORT;  // unreadable, or shorter than was said
   exchange.bytes_sent += static_cast<std::uint64_t>(got);

@@ -26,6 +26,9 @@ int Disk::sync(int file) {
 int Disk::rename_at(int from_folder, const char* from, int to_folder, const char* to) {
   return ::renameat(from_folder, from, to_folder, to);
 }
+int Disk::rename_new_at(int from_folder, const char* from, int to_folder, const char* to) {
+  return ::renameat2(from_folder, from, to_folder, to, RENAME_NOREPLACE);
+}
 int Disk::unlink_at(int folder, const char* name) {
   return ::unlinkat(folder, name, 0);
 }

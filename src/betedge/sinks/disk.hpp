@@ -21,6 +21,9 @@ class Disk {
   virtual ssize_t write(int file, const std::byte* bytes, std::size_t size);
   virtual int sync(int file);
   virtual int rename_at(int from_folder, const char* from, int to_folder, const char* to);
+  // As rename_at, and EEXIST when there is something of that name. EINVAL or ENOSYS where the file
+  // system cannot do it.
+  virtual int rename_new_at(int from_folder, const char* from, int to_folder, const char* to);
   virtual int unlink_at(int folder, const char* name);
 };
 

@@ -70,6 +70,7 @@ struct LocalStore::Lake {
   std::atomic<std::uint64_t> next_name{0};
   std::mutex mutex;
   std::unordered_set<std::string> known_folders;  // entries of their parents, durably
+  std::mutex publishing;  // nobody of us comes between a look at what lies there and a rename
 
   // The folder that holds the key's object; nullopt: there is none. With `make`, what is missing is
   // made, and durable when this returns.
@@ -170,36 +171,56 @@ struct LocalStore::Lake {
     return bytes;
   }
 
-  // Folder by folder in the order of the keys: of entries that are folders with a slash behind
-  // their name, so that "a.b" comes before "a/b" as their bytes do. False when the page is full.
-  Result<bool> list(const File& folder, const std::string& here, const std::string& prefix,
-                    const std::string& after, std::size_t limit, ObjectPage& page) {
+  // The entries of `folder`, which is `here` ("a/b/", empty for the lake's own): their keys, with a
+  // slash behind a folder's, in byte order, so that "a.b" comes before "a/b" as the keys do.
+  static Result<std::vector<std::string>> entries_of(const File& folder, const std::string& here) {
+    const auto failed = [&here] {
+      return std::unexpected(storage_error("list the folder", here.empty() ? "/" : here, errno));
+    };
+    const int listing = ::openat(folder.descriptor(), ".", kFolderFlags);
+    if (listing < 0) return failed();
+    const std::unique_ptr<DIR, decltype(&::closedir)> entries(::fdopendir(listing), &::closedir);
+    if (!entries) {
+      const int why = errno;
+      ::close(listing);
+      errno = why;
+      return failed();
+    }
     std::vector<std::string> names;
-    DIR* const entries = ::fdopendir(::openat(folder.descriptor(), ".", kFolderFlags));
-    if (entries == nullptr) return std::unexpected(storage_error("list the folder", here, errno));
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): of a stream of our own
-    while (const auto* const entry = ::readdir(entries)) {
+    while (true) {
+      errno = 0;
+      // NOLINTNEXTLINE(concurrency-mt-unsafe): of a stream of our own
+      const auto* const entry = ::readdir(entries.get());
+      if (entry == nullptr) break;
       const std::string_view name = entry->d_name;
       if (name == "." || name == ".." || (here.empty() && name == kOwnFolder)) continue;
       struct stat status{};
-      const bool is_known = entry->d_type != DT_UNKNOWN;
-      const bool is_folder = is_known ? entry->d_type == DT_DIR
-                                      : ::fstatat(folder.descriptor(), entry->d_name, &status,
-                                                  AT_SYMLINK_NOFOLLOW) == 0 &&
-                                            S_ISDIR(status.st_mode);
+      const bool is_folder =
+          entry->d_type == DT_UNKNOWN
+              ? ::fstatat(folder.descriptor(), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+                    S_ISDIR(status.st_mode)
+              : entry->d_type == DT_DIR;
       names.push_back(here + std::string(name) + (is_folder ? "/" : ""));
     }
-    ::closedir(entries);
+    if (errno != 0) return failed();
     std::ranges::sort(names);
+    return names;
+  }
+
+  // Adds what `folder` has for the page, folder by folder. False when the page is full. What goes
+  // away meanwhile, links, and what is neither file nor folder are left out.
+  Result<bool> list(const File& folder, const std::string& here, const std::string& prefix,
+                    const std::string& after, std::size_t limit, ObjectPage& page) {
+    BETEDGE_TRY(const auto names, entries_of(folder, here));
     for (const auto& name : names) {
       const bool is_folder = name.ends_with('/');
-      const std::string_view common(name.data(), std::min(name.size(), prefix.size()));
-      if (!prefix.starts_with(common)) continue;
-      if (!is_folder && (name.size() < prefix.size() || name <= after)) continue;
-      // All that is in the folder is behind `after`, or some of it, or nothing.
-      if (is_folder && name <= after && !after.starts_with(name)) continue;
-      const auto last = name.substr(here.size(), name.size() - here.size() - (is_folder ? 1 : 0));
+      const auto common = std::min(name.size(), prefix.size());
+      if (name.compare(0, common, prefix, 0, common) != 0) continue;
       if (is_folder) {
+        // Either all that is in it comes after `after`, or some of it, or nothing.
+        if (name <= after && !after.starts_with(name)) continue;
+        const auto last = name.substr(here.size(), name.size() - here.size() - 1);
+        if (!ObjectKey::parse(name.substr(0, name.size() - 1))) continue;
         const File next{
             disk->open_at(folder.descriptor(), last.c_str(), kFolderFlags | O_NOFOLLOW, 0)};
         if (!next) {
@@ -210,11 +231,15 @@ struct LocalStore::Lake {
         if (!goes_on) return false;
         continue;
       }
+      if (name.size() < prefix.size() || name <= after) continue;
       auto key = ObjectKey::parse(name);
       struct stat status{};
-      if (!key || ::fstatat(folder.descriptor(), last.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
-          !S_ISREG(status.st_mode))
+      if (!key ||
+          ::fstatat(folder.descriptor(), name.c_str() + here.size(), &status,
+                    AT_SYMLINK_NOFOLLOW) != 0 ||
+          !S_ISREG(status.st_mode)) {
         continue;
+      }
       if (page.objects.size() == limit) {
         page.next_after = page.objects.back().key.text();
         return false;
@@ -222,6 +247,43 @@ struct LocalStore::Lake {
       page.objects.push_back({*std::move(key), info_of(status)});
     }
     return true;
+  }
+
+  // Gives an unfinished file of ours its place, if what lies there is what is expected: in one step
+  // when that is nothing, where the file system can; else a look comes just before, under the lock.
+  Result<void> publish(const std::string& unfinished, const File& folder, const std::string& name,
+                       const ObjectKey& key, const Expected& expected) {
+    const std::scoped_lock guard(publishing);
+    const auto fenced = [&key] {
+      return fail(ErrorCode::fenced, key.text() + " was written by somebody else meanwhile");
+    };
+    if (expected.what == Expected::What::nothing) {
+      if (disk->rename_new_at(own_folder.descriptor(), unfinished.c_str(), folder.descriptor(),
+                              name.c_str()) == 0) {
+        return {};
+      }
+      if (errno == EEXIST) return fenced();
+      if (errno != EINVAL && errno != ENOSYS) {
+        return std::unexpected(storage_error("publish", key.text(), errno));
+      }
+    }
+    if (expected.what != Expected::What::anything) {
+      struct stat status{};
+      const bool is_there =
+          ::fstatat(folder.descriptor(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+      if (!is_there && errno != ENOENT) {
+        return std::unexpected(storage_error("look at", key.text(), errno));
+      }
+      const bool is_expected = expected.what == Expected::What::nothing
+                                   ? !is_there
+                                   : is_there && info_of(status).etag == expected.etag;
+      if (!is_expected) return fenced();
+    }
+    if (disk->rename_at(own_folder.descriptor(), unfinished.c_str(), folder.descriptor(),
+                        name.c_str()) != 0) {
+      return std::unexpected(storage_error("publish", key.text(), errno));
+    }
+    return {};
   }
 
   static Result<void> check_is_file(const ObjectKey& key, const struct stat& status) {
@@ -261,8 +323,11 @@ struct LocalStore::Lake {
 // An unfinished file in the lake's own folder.
 class LocalStore::Writer final : public ObjectWriter {
  public:
-  Writer(Runtime& runtime, std::shared_ptr<Lake> lake, ObjectKey key)
-      : runtime_(runtime), lake_(std::move(lake)), key_(std::move(key)) {}
+  Writer(Runtime& runtime, std::shared_ptr<Lake> lake, ObjectKey key, Expected expected)
+      : runtime_(runtime),
+        lake_(std::move(lake)),
+        key_(std::move(key)),
+        expected_(std::move(expected)) {}
 
   ~Writer() override {
     if (!file_) return;
@@ -332,10 +397,7 @@ class LocalStore::Writer final : public ObjectWriter {
     }
     const auto segments = segments_of(key_);
     BETEDGE_TRY(const auto folder, lake_->folder_of(key_, segments, Lake::Missing::make));
-    if (lake_->disk->rename_at(lake_->own_folder.descriptor(), temporary_name_.c_str(),
-                               folder->descriptor(), segments.back().c_str()) != 0) {
-      return std::unexpected(storage_error("publish", key_.text(), errno));
-    }
+    BETEDGE_TRY_VOID(lake_->publish(temporary_name_, *folder, segments.back(), key_, expected_));
     file_ = File{};
     if (lake_->disk->sync(folder->descriptor()) != 0) {
       auto error = storage_error("sync the folder of", key_.text(), errno);
@@ -348,6 +410,7 @@ class LocalStore::Writer final : public ObjectWriter {
   Runtime& runtime_;
   std::shared_ptr<Lake> lake_;
   ObjectKey key_;
+  Expected expected_;
   std::string temporary_name_;
   File file_;  // open as long as the unfinished file is there
   Bytes buffer_;
@@ -443,9 +506,9 @@ Task<Result<std::optional<ObjectInfo>>> LocalStore::stat(ObjectKey key) {
   co_return co_await run_blocking(runtime_, Pool::io, std::move(step));
 }
 
-Task<Result<std::unique_ptr<ObjectWriter>>> LocalStore::create(ObjectKey key, Expected) {
+Task<Result<std::unique_ptr<ObjectWriter>>> LocalStore::create(ObjectKey key, Expected expected) {
   BETEDGE_CO_TRY_VOID(Lake::check_is_not_ours(key));
-  auto writer = std::make_unique<Writer>(runtime_, lake_, std::move(key));
+  auto writer = std::make_unique<Writer>(runtime_, lake_, std::move(key), std::move(expected));
   auto step = [opening = writer.get()] { return opening->open(); };
   BETEDGE_CO_TRY_VOID(co_await run_blocking(runtime_, Pool::io, std::move(step)));
   co_return std::unique_ptr<ObjectWriter>(std::move(writer));

@@ -15,6 +15,12 @@ namespace betedge::sinks {
 // the process or to the machine. A sync that fails fails the object; it is never asked again, since
 // the system may have forgotten by then what it could not write.
 //
+// What is expected to lie there is looked at just before the rename. Of the writers of this store
+// none comes in between, and no other server has the lake (its lock). Another program may: between
+// the look and the rename, which are microseconds, or not at all when nothing is expected and the
+// file system can rename so that nothing is replaced (Linux's can; some network file systems
+// cannot).
+//
 // Nothing inside the lake leads out of it: keys are walked folder by folder, and a symbolic link on
 // the way is storage_denied. (The lake's own folder may be a link; put a disk below it by
 // mounting.) New folders are 0755 and files 0644, less the umask: who may read is decided at the
@@ -32,7 +38,7 @@ class LocalStore final : public ObjectStore {
   Task<Result<std::unique_ptr<ObjectWriter>>> create(ObjectKey key, Expected expected) override;
   Task<Result<Bytes>> read(ObjectKey key, std::uint64_t offset, std::size_t length) override;
   Task<Result<ObjectPage>> list(std::string prefix, std::string after, std::size_t limit) override;
-  bool publishes_conditionally() const override;
+  bool publishes_conditionally() const override;  // false: see above
   std::string name() const override;
 
  private:

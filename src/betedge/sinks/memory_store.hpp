@@ -27,6 +27,7 @@ class MemoryStore final : public ObjectStore {
     std::optional<Error> failure;
     bool done_all_the_same = false;
   };
+  // A listing has no key of its own: "list".
   using Hook = std::function<Fate(Step step, const ObjectKey& key)>;
 
   explicit MemoryStore(Runtime& runtime, Hook hook = {});

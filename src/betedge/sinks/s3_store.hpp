@@ -1,53 +1,46 @@
 #pragma once
 
-#include <chrono>
-#include <filesystem>
+#include <cstddef>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
-#include <string_view>
 
 #include "betedge/net/http_client.hpp"
 #include "betedge/ports/object_store.hpp"
 #include "betedge/ports/runtime.hpp"
+#include "betedge/sinks/s3_settings.hpp"
 
 namespace betedge::sinks {
 
-// Where a lake in S3 lies: "s3://bucket/prefix".
-struct S3Location {
-  std::string bucket;
-  std::string prefix;  // without slashes at its ends; empty for the bucket itself
-};
+class S3Remote;
 
-// invalid_request unless it is "s3://", a bucket of 3 to 63 letters, digits, '.', '-' or '_', and
-// perhaps a prefix that could be an object key.
-Result<S3Location> parse_s3_url(std::string_view url);
-
-struct S3Settings {
-  // "localhost:9000", or with its "http://" or "https://", which then decides instead of `secure`.
-  // Empty: AWS's own for the region, over https.
-  std::string endpoint;
-  bool secure = false;
-  std::string region = "us-east-1";
-  S3Location location;
-  std::string access_key;
-  std::string secret_key;
-  // Where an object is collected before it is sent, in a file without a name. Empty: $TMPDIR, else
-  // /var/tmp (which, unlike /tmp, is not memory).
-  std::filesystem::path spool_folder;
-  // What to do about passing faults (no connection, 5xx, 429) before an operation fails.
-  int attempts = 4;
-  std::chrono::milliseconds first_delay{200};
-  std::chrono::milliseconds idle_timeout{60'000};
-};
-
-// A lake in an S3 bucket (AWS, MinIO and others), addressed path-style. An object is collected in a
-// nameless local file and put whole by one request, which S3 shows whole or not at all; the request
-// carries the body's SHA-256, so that a damaged one is refused. At most 5 GiB an object.
+// A lake in an S3 bucket (AWS, MinIO, versitygw and others), addressed path-style. An object is
+// collected in a nameless local file and put by one request, or in parts when it is large, which S3
+// shows whole or not at all; each request carries its body's SHA-256, so that a damaged one is
+// refused. At most 5 GiB in one request, 5 TiB in parts.
 //
-// No secret is in a message. The client and the runtime outlive the store.
+// What is expected to lie there is the server's to look at, in one step with the publish, where it
+// can (If-None-Match, If-Match); what it can is tried at start. Elsewhere a HEAD comes just before:
+// another writer's publish within that request's time, some milliseconds, is not seen. A request of
+// which the outcome is unknown is looked up: an object with our SHA-256 and size is ours, also when
+// somebody else has put the same bytes.
+//
+// An upload in parts that fails is ended. One that a crash left is ended when the same object is
+// put in parts again, or at a start a day later (S3Settings::orphan_age).
+//
+// No secret is in a message. The client and the runtime outlive the store. When `stop` is asked
+// for, every request ends at once with `cancelled`, but for the end of an upload in parts, which
+// may take a second.
 class S3Store final : public ObjectStore {
  public:
+  // What was found at the start.
+  struct Opening {
+    bool publishes_conditionally = false;
+    std::size_t ended_uploads = 0;  // that a crash had left
+    std::string trouble;            // why not all of that could be found out; empty: nothing
+  };
+
   // Makes the bucket if it is missing. storage_denied: credentials, region or rights are wrong.
   static Task<Result<std::unique_ptr<S3Store>>> open(Runtime& runtime, net::HttpClient& client,
                                                      S3Settings settings, std::stop_token stop);
@@ -60,12 +53,13 @@ class S3Store final : public ObjectStore {
   bool publishes_conditionally() const override;
   std::string name() const override;
 
- private:
-  struct Remote;
-  class Writer;
-  explicit S3Store(std::shared_ptr<Remote> remote) : remote_(std::move(remote)) {}
+  const Opening& opening() const { return opening_; }
 
-  std::shared_ptr<Remote> remote_;  // shared with the writers, which may outlive the store
+ private:
+  S3Store(std::shared_ptr<S3Remote> remote, Opening opening);
+
+  std::shared_ptr<S3Remote> remote_;  // shared with the writers, which may outlive the store
+  Opening opening_;
 };
 
 }  // namespace betedge::sinks

@@ -77,11 +77,13 @@ std::string sha256_hex(ByteView bytes) {
   return digest.finish_hex();
 }
 
-std::string s3_path(std::string_view path) {
+namespace {
+
+std::string percent_encoded(std::string_view text, bool keeps_slashes) {
   std::string encoded;
-  for (const char c : path) {
+  for (const char c : text) {
     const bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '.' || c == '_' || c == '~' || c == '/';
+                       c == '-' || c == '.' || c == '_' || c == '~' || (c == '/' && keeps_slashes);
     if (plain) {
       encoded += c;
     } else {
@@ -91,8 +93,28 @@ std::string s3_path(std::string_view path) {
   return encoded;
 }
 
-HeaderList signed_headers(std::string_view method, std::string_view path, HeaderList headers,
-                          std::string_view body_sha256, Timestamp now, const SigningKey& key) {
+}  // namespace
+
+std::string s3_path(std::string_view path) {
+  return percent_encoded(path, true);
+}
+
+std::string s3_query(HeaderList parameters) {
+  for (auto& [name, value] : parameters) {
+    name = percent_encoded(name, false);
+    value = percent_encoded(value, false);
+  }
+  std::ranges::sort(parameters);
+  std::string query;
+  for (const auto& [name, value] : parameters) {
+    query += (query.empty() ? "" : "&") + name + "=" + value;
+  }
+  return query;
+}
+
+HeaderList signed_headers(std::string_view method, std::string_view path, std::string_view query,
+                          HeaderList headers, std::string_view body_sha256, Timestamp now,
+                          const SigningKey& key) {
   const auto day = std::chrono::floor<std::chrono::days>(now);
   const std::chrono::hh_mm_ss time(std::chrono::floor<std::chrono::seconds>(now - day));
   const auto date = to_yyyymmdd_text(day);
@@ -110,8 +132,8 @@ HeaderList signed_headers(std::string_view method, std::string_view path, Header
     canonical_headers += name + ":" + value + "\n";
     names += (names.empty() ? "" : ";") + name;
   }
-  const auto canonical_request =
-      fmt::format("{}\n{}\n\n{}\n{}\n{}", method, path, canonical_headers, names, body_sha256);
+  const auto canonical_request = fmt::format("{}\n{}\n{}\n{}\n{}\n{}", method, path, query,
+                                             canonical_headers, names, body_sha256);
 
   const auto scope = fmt::format("{}/{}/s3/aws4_request", date, key.region);
   const auto to_sign = fmt::format("AWS4-HMAC-SHA256\n{}\n{}\n{}", stamp, scope,

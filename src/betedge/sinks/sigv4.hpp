@@ -42,9 +42,15 @@ struct SigningKey {
 
 using HeaderList = std::vector<std::pair<std::string, std::string>>;
 
+// A query as it is both signed and sent: names and values percent-encoded ('/' too), in byte order
+// of the names; "" for none. "list-type=2&prefix=a%2Fb"; a name without a value keeps its '=':
+// "uploads=".
+std::string s3_query(HeaderList parameters);
+
 // The headers that sign this request, to be sent with it: the ones given (Host must be among them),
-// x-amz-date, x-amz-content-sha256 and Authorization. `path` is encoded already; there is no query.
-HeaderList signed_headers(std::string_view method, std::string_view path, HeaderList headers,
-                          std::string_view body_sha256, Timestamp now, const SigningKey& key);
+// x-amz-date, x-amz-content-sha256 and Authorization. `path` is s3_path's and `query` s3_query's.
+HeaderList signed_headers(std::string_view method, std::string_view path, std::string_view query,
+                          HeaderList headers, std::string_view body_sha256, Timestamp now,
+                          const SigningKey& key);
 
 }  // namespace betedge::sinks

@@ -54,8 +54,9 @@ std::vector<std::string> names_in(const std::filesystem::path& folder) {
   return names;
 }
 
-Task<void> put_into(ObjectStore& store, ObjectKey key, Bytes bytes, Result<void>& result) {
-  auto writer = co_await store.create(std::move(key));
+Task<void> put_into(ObjectStore& store, ObjectKey key, Bytes bytes, Expected expected,
+                    Result<void>& result) {
+  auto writer = co_await store.create(std::move(key), std::move(expected));
   if (!writer) {
     result = std::unexpected(writer.error());
     co_return;
@@ -65,6 +66,9 @@ Task<void> put_into(ObjectStore& store, ObjectKey key, Bytes bytes, Result<void>
 }
 Task<void> stat_into(ObjectStore& store, ObjectKey key, Result<std::optional<ObjectInfo>>& result) {
   result = co_await store.stat(std::move(key));
+}
+Task<void> list_into(ObjectStore& store, Result<ObjectPage>& result) {
+  result = co_await store.list("", "", 1000);
 }
 Task<void> read_into(ObjectStore& store, ObjectKey key, Result<Bytes>& result) {
   result = co_await store.read(std::move(key), 0, 1000);
@@ -77,9 +81,10 @@ class LocalStoreTest : public ::testing::Test {
     EXPECT_TRUE(opened) << opened.error().message;
     return opened ? *std::move(opened) : nullptr;
   }
-  Result<void> put(LocalStore& store, std::string_view key, std::string_view text) {
+  Result<void> put(LocalStore& store, std::string_view key, std::string_view text,
+                   const Expected& expected = {}) {
     Result<void> result;
-    runtime_.run(put_into(store, key_of(key), text_bytes(text), result));
+    runtime_.run(put_into(store, key_of(key), text_bytes(text), expected, result));
     return result;
   }
   Result<std::optional<ObjectInfo>> stat(LocalStore& store, std::string_view key) {
@@ -120,6 +125,10 @@ class ScriptedDisk final : public Disk {
   int rename_at(int from_folder, const char* from, int to_folder, const char* to) override {
     if (!meet(fmt::format("rename to {}", to))) return -1;
     return Disk::rename_at(from_folder, from, to_folder, to);
+  }
+  int rename_new_at(int from_folder, const char* from, int to_folder, const char* to) override {
+    if (!meet(fmt::format("rename new to {}", to))) return -1;
+    return Disk::rename_new_at(from_folder, from, to_folder, to);
   }
   int unlink_at(int folder, const char* name) override {
     return meet("unlink") ? Disk::unlink_at(folder, name) : -1;
@@ -229,6 +238,66 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{"rename_not_permitted", "rename", EPERM, ErrorCode::storage_denied, false},
         Fault{"rename_across_disks", "rename", EXDEV, ErrorCode::storage_failed, false}),
     [](const auto& tested) { return tested.param.name; });
+
+const Expected kNothing{Expected::What::nothing, {}};
+
+TEST_F(LocalStoreTest, RenamesSoThatNothingIsReplacedWhereNothingIsExpected) {
+  auto disk = std::make_shared<ScriptedDisk>();
+  const auto store = open(disk);
+  ASSERT_TRUE(put(*store, "a/data", "first", kNothing));
+  EXPECT_EQ(std::ranges::count(disk->calls, "rename new to data"), 1);
+  EXPECT_EQ(std::ranges::count(disk->calls, "rename to data"), 0);
+  EXPECT_EQ(put(*store, "a/data", "second", kNothing).error().code, ErrorCode::fenced);
+  EXPECT_EQ(content(lake_ / "a/data"), "first");
+  EXPECT_THAT(names_in(lake_ / ".betedge-tmp"), ElementsAre("lock"));
+}
+
+TEST_F(LocalStoreTest, LooksBeforeItRenamesWhereTheFileSystemCannotDoBoth) {
+  auto disk = std::make_shared<ScriptedDisk>();
+  const auto store = open(disk);
+  disk->fail_at = "rename new";
+  for (const int cannot : {EINVAL, ENOSYS}) {
+    disk->with = cannot;
+    const auto key = fmt::format("a/data-{}", cannot);
+    EXPECT_TRUE(put(*store, key, "first", kNothing));
+    EXPECT_EQ(put(*store, key, "second", kNothing).error().code, ErrorCode::fenced);
+    EXPECT_EQ(content(lake_ / key), "first");
+  }
+  disk->with = EIO;
+  EXPECT_EQ(put(*store, "a/other", "x", kNothing).error().code, ErrorCode::storage_failed);
+  EXPECT_THAT(names_in(lake_ / ".betedge-tmp"), ElementsAre("lock"));
+}
+
+TEST_F(LocalStoreTest, AnObjectThatAnotherProgramHasReplacedIsNotTheExpectedOne) {
+  const auto store = open();
+  ASSERT_TRUE(put(*store, "a/data", "ours"));
+  const auto expected = Expected::as_found(stat(*store, "a/data").value());
+  write_file(lake_ / "a/new", "them");
+  std::filesystem::rename(lake_ / "a/new", lake_ / "a/data");
+  EXPECT_EQ(put(*store, "a/data", "late", expected).error().code, ErrorCode::fenced);
+  EXPECT_EQ(content(lake_ / "a/data"), "them");
+}
+
+TEST_F(LocalStoreTest, ListsFilesOnly) {
+  const auto outside = scratch_.path() / "outside";
+  write_file(outside / "data", "not yours");
+  const auto store = open();
+  write_file(lake_ / "b/data", "x");
+  write_file(lake_ / "c/.betedge-tmp/data", "somebody's, and not in our own place");
+  write_file(lake_ / "bad\\name", "no key");
+  write_file(lake_ / "bad\\folder/data", "no key");
+  std::filesystem::create_directories(lake_ / "empty/empty");
+  std::filesystem::create_directory_symlink(outside, lake_ / "a");
+  std::filesystem::create_symlink(outside / "data", lake_ / "b/link");
+  ASSERT_EQ(::mkfifo((lake_ / "fifo").c_str(), 0600), 0);
+  Result<ObjectPage> page;
+  runtime_.run(list_into(*store, page));
+  ASSERT_TRUE(page) << page.error().message;
+  std::vector<std::string> keys;
+  for (const auto& entry : page->objects) keys.push_back(entry.key.text());
+  EXPECT_THAT(keys, ElementsAre("b/data", "c/.betedge-tmp/data"));
+  EXPECT_EQ(page->next_after, std::nullopt);
+}
 
 TEST_F(LocalStoreTest, SaysThatTheObjectMayBeVisibleWhenItsFolderCannotBeSynced) {
   auto disk = std::make_shared<ScriptedDisk>();

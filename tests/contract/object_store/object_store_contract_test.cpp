@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "backends.hpp"
 #include "betedge/ports/async.hpp"
@@ -319,6 +320,171 @@ Task<void> find_one(Runtime&, ObjectStore& store) {
 TEST_P(ObjectStoreContract, WhatIsStoredIsThereWhenTheLakeIsOpenedAgain) {
   backend_->run(store_one);
   backend_->run(find_one);
+}
+
+// The keys of a lake as it lists them, in pages of `limit`, with a look at each entry.
+Task<std::vector<std::string>> listed(ObjectStore& store, std::string prefix, std::string after,
+                                      std::size_t limit) {
+  std::vector<std::string> keys;
+  std::optional<std::string> from = std::move(after);
+  while (from) {
+    auto page = co_await store.list(prefix, *from, limit);
+    if (!page) {
+      ADD_FAILURE() << page.error().message;
+      break;
+    }
+    EXPECT_LE(page->objects.size(), limit);
+    for (const auto& [key, info] : page->objects) {
+      keys.push_back(key.text());
+      const auto found = co_await store.stat(key);
+      if (!found || !*found) {
+        ADD_FAILURE() << key.text() << " is listed and not there";
+        continue;
+      }
+      EXPECT_EQ(info.size_bytes, (*found)->size_bytes) << key.text();
+      EXPECT_EQ(info.etag, (*found)->etag) << key.text();
+      EXPECT_FALSE(info.etag.empty()) << key.text();
+      EXPECT_EQ(std::chrono::floor<std::chrono::seconds>(info.modified_at),
+                std::chrono::floor<std::chrono::seconds>((*found)->modified_at))
+          << key.text();
+    }
+    if (page->next_after && *page->next_after <= *from) {
+      ADD_FAILURE() << "a page goes on after " << *page->next_after;
+      break;
+    }
+    from = std::move(page->next_after);
+  }
+  co_return keys;
+}
+
+Task<void> list_in_order(Runtime&, ObjectStore& store) {
+  EXPECT_EQ(co_await listed(store, "", "", 10), std::vector<std::string>{});
+  // As their bytes are: '-' '.' '/' '0' 'A' '^' 'a', then what is not ASCII.
+  const std::vector<std::string> keys = {
+      "a-b/data",
+      "a.b/data",
+      "a/^SPX/2024/01/02/data.parquet",
+      "a/b",
+      "a/b+c d&e=f%2F/data",
+      "a/b-c",
+      "a/bc/data",
+      "a0/data",
+      "historical-options/quote/15m@100000-110000/all/AAPL/2024/01/02/data.parquet",
+      "historical-stock/eod/AAPL/2023/data.parquet",
+      "historical-stock/eod/AAPL/2024/data.parquet",
+      "historical-stock/eod/BRK.B/2023/data.parquet",
+      "z",
+      "z\xc3\xa9/\xe2\x82\xac",
+  };
+  for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
+    CO_REQUIRE(co_await put(store, key_of(*key), bytes_of("of " + *key)));
+  }
+  for (const std::size_t limit : {1, 3, 14, 1000}) {
+    EXPECT_EQ(co_await listed(store, "", "", limit), keys) << limit;
+  }
+  const auto from_to = [&keys](std::ptrdiff_t from, std::ptrdiff_t to) {
+    return std::vector(keys.begin() + from, keys.begin() + to);
+  };
+  EXPECT_EQ(co_await listed(store, "historical-stock/", "", 2), from_to(9, 12));
+  EXPECT_EQ(co_await listed(store, "historical-stock/eod/A", "", 2), from_to(9, 11));
+  EXPECT_EQ(co_await listed(store, "a/b", "", 2), from_to(3, 7));
+  EXPECT_EQ(co_await listed(store, "a", "a.", 100), from_to(1, 8));
+  EXPECT_EQ(co_await listed(store, "", "a/b", 100), from_to(4, 14));
+  EXPECT_EQ(co_await listed(store, "a/", "a/b+zzz", 100), from_to(5, 7));
+  EXPECT_EQ(co_await listed(store, "", "z", 100), from_to(13, 14));
+  EXPECT_EQ(co_await listed(store, "", "zz", 100), from_to(13, 14));
+  EXPECT_EQ(co_await listed(store, "nothing/", "", 100), from_to(0, 0));
+}
+TEST_P(ObjectStoreContract, ListsItsObjectsInTheOrderOfBytesPageByPage) {
+  backend_->run(list_in_order);
+}
+
+Task<void> list_unfinished(Runtime&, ObjectStore& store) {
+  auto writer = co_await store.create(key_of("a/data"));
+  CO_REQUIRE(writer);
+  CO_REQUIRE(co_await (*writer)->write(pattern(2 << 20, 1)));
+  EXPECT_EQ(co_await listed(store, "", "", 10), std::vector<std::string>{});
+  EXPECT_EQ(co_await listed(store, ".betedge-tmp/", "", 10), std::vector<std::string>{});
+}
+TEST_P(ObjectStoreContract, ListsNeitherWhatIsUnfinishedNorWhatIsItsOwn) {
+  backend_->run(list_unfinished);
+}
+
+Task<Result<std::optional<ObjectInfo>>> put_expecting(ObjectStore& store, ObjectKey key,
+                                                      std::string text, Expected expected) {
+  BETEDGE_CO_TRY(auto writer, co_await store.create(key, std::move(expected)));
+  BETEDGE_CO_TRY_VOID(co_await writer->write(bytes_of(text)));
+  BETEDGE_CO_TRY_VOID(co_await writer->commit());
+  co_return co_await store.stat(std::move(key));
+}
+
+Task<void> expected_or_fenced(Runtime&, ObjectStore& store) {
+  const auto key = key_of("a/data.parquet");
+  const Expected nothing{Expected::What::nothing, {}};
+  const auto first = co_await put_expecting(store, key, "first", nothing);
+  CO_REQUIRE(first && first->has_value());
+  const auto again = co_await put_expecting(store, key, "again", nothing);
+  EXPECT_EQ(again.error().code, ErrorCode::fenced);
+  EXPECT_NE(again.error().message.find("a/data.parquet"), std::string::npos);
+  EXPECT_EQ(co_await text_of(store, key), "first");
+
+  const auto second = co_await put_expecting(store, key, "second", Expected::as_found(*first));
+  CO_REQUIRE(second && second->has_value());
+  EXPECT_NE((*second)->etag, (*first)->etag);
+  const auto late = co_await put_expecting(store, key, "late", Expected::as_found(*first));
+  EXPECT_EQ(late.error().code, ErrorCode::fenced);
+  EXPECT_EQ(co_await text_of(store, key), "second");
+
+  const auto other = key_of("a/other.parquet");
+  const auto of_nothing = co_await put_expecting(store, other, "x", Expected::as_found(*second));
+  EXPECT_EQ(of_nothing.error().code, ErrorCode::fenced);
+  EXPECT_EQ(co_await text_of(store, other), "<not_found>");
+  EXPECT_TRUE(co_await put_expecting(store, other, "x", Expected::as_found({})));
+  EXPECT_TRUE(co_await put_expecting(store, key, "third", {}));
+}
+TEST_P(ObjectStoreContract, WhatIsNotAsExpectedIsFencedAndStays) {
+  backend_->run(expected_or_fenced);
+  EXPECT_EQ(backend_->leftovers(), 0);
+}
+
+Task<void> put_expecting_and_count(ObjectStore& store, ObjectKey key, Bytes bytes,
+                                   Expected expected, std::vector<std::size_t>& stored,
+                                   std::size_t& fenced, std::size_t number) {
+  auto writer = co_await store.create(std::move(key), std::move(expected));
+  CO_REQUIRE(writer);
+  CO_REQUIRE(co_await (*writer)->write(std::move(bytes)));
+  const auto committed = co_await (*writer)->commit();
+  if (committed) stored.push_back(number);
+  if (!committed && committed.error().code == ErrorCode::fenced) ++fenced;
+}
+
+Task<void> race(Runtime& runtime, ObjectStore& store) {
+  constexpr std::size_t kWriters = 8;
+  const auto key = key_of("shared/data");
+  for (const int round : {0, 1}) {
+    const auto found = co_await store.stat(key);
+    CO_REQUIRE(found);
+    std::vector<std::size_t> stored;
+    std::size_t fenced = 0;
+    TaskScope scope(runtime);
+    for (std::size_t i = 0; i < kWriters; ++i) {
+      scope.spawn(put_expecting_and_count(store, key, pattern(200'000, i + 100),
+                                          Expected::as_found(*found), stored, fenced, i));
+    }
+    co_await scope.close();
+    EXPECT_EQ(stored.size() + fenced, kWriters) << round;
+    // Where the look comes before the publish, several may have seen the same.
+    if (store.publishes_conditionally()) EXPECT_EQ(stored.size(), 1) << round;
+    CO_REQUIRE(!stored.empty());
+    const auto there = co_await store.read(key, 0, 1 << 20);
+    CO_REQUIRE(there);
+    EXPECT_TRUE(std::ranges::any_of(
+        stored, [&](std::size_t i) { return *there == pattern(200'000, i + 100); }));
+  }
+}
+TEST_P(ObjectStoreContract, OfManyWhoExpectTheSameOneIsFirst) {
+  backend_->run(race);
+  EXPECT_EQ(backend_->leftovers(), 0);
 }
 
 Task<void> name_it(Runtime&, ObjectStore& store) {

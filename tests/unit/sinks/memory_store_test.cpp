@@ -24,7 +24,7 @@ Task<void> use(MemoryStore& store, Result<void>& result) {
     result = std::unexpected(found.error());
     co_return;
   }
-  auto writer = co_await store.create(key);
+  auto writer = co_await store.create(key, {});
   if (!writer) {
     result = std::unexpected(writer.error());
     co_return;
@@ -33,7 +33,12 @@ Task<void> use(MemoryStore& store, Result<void>& result) {
   if (result) result = co_await (*writer)->commit();
   if (!result) co_return;
   auto bytes = co_await store.read(key, 0, 3);
-  if (!bytes) result = std::unexpected(bytes.error());
+  if (!bytes) {
+    result = std::unexpected(bytes.error());
+    co_return;
+  }
+  auto page = co_await store.list("", "", 10);
+  if (!page) result = std::unexpected(page.error());
 }
 
 class MemoryStoreStep : public ::testing::TestWithParam<Step> {};
@@ -41,13 +46,14 @@ class MemoryStoreStep : public ::testing::TestWithParam<Step> {};
 TEST_P(MemoryStoreStep, FailsWhenTheHookSaysSo) {
   VirtualRuntime runtime(1);
   MemoryStore store(runtime, [](Step step, const ObjectKey& key) {
-    EXPECT_EQ(key.text(), "a/data");
+    EXPECT_EQ(key.text(), step == Step::list ? "list" : "a/data");
     return step == GetParam() ? MemoryStore::Fate{{}, kBroken, false} : MemoryStore::Fate{};
   });
   Result<void> result;
   runtime.run(use(store, result));
   EXPECT_EQ(result.error(), kBroken);
-  EXPECT_EQ(store.find(key_of("a/data")) != nullptr, GetParam() == Step::read);
+  EXPECT_EQ(store.find(key_of("a/data")) != nullptr,
+            GetParam() == Step::read || GetParam() == Step::list);
   EXPECT_EQ(store.open_writers(), 0);
 }
 
@@ -66,7 +72,7 @@ TEST_P(MemoryStoreStep, TakesAsLongAsTheHookSays) {
 
 INSTANTIATE_TEST_SUITE_P(EachStep, MemoryStoreStep,
                          ::testing::Values(Step::stat, Step::create, Step::write, Step::commit,
-                                           Step::read));
+                                           Step::read, Step::list));
 
 TEST(MemoryStoreTest, AnAnswerMayBeLostAfterTheCommitWasDone) {
   VirtualRuntime runtime(1);

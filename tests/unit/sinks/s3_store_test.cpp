@@ -3,79 +3,44 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include <filesystem>
+#include <algorithm>
 #include <optional>
+#include <vector>
 
-#include "support/scripted_http.hpp"
-#include "support/virtual_runtime.hpp"
+#include "s3_store_fixture.hpp"
 
 // What the store makes of every kind of answer. That its requests are right is verified against a
 // server in tests/contract.
 namespace betedge::sinks {
 namespace {
 
-using betedge::testing::Scripted;
-using betedge::testing::ScriptedHttp;
-using betedge::testing::VirtualRuntime;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-std::string error_body(std::string_view code) {
-  return fmt::format("<?xml version=\"1.0\"?><Error><Code>{}</Code></Error>", code);
-}
-
-Task<void> open_into(Runtime& runtime, net::HttpClient& client, S3Settings settings,
-                     std::stop_token stop, Result<std::unique_ptr<S3Store>>& result) {
-  result = co_await S3Store::open(runtime, client, std::move(settings), std::move(stop));
-}
-Task<void> put_into(ObjectStore& store, std::string text, Result<void>& result) {
-  const auto bytes = as_bytes(text);
-  auto writer = co_await store.create(ObjectKey::parse("a/^SPX/data").value());
-  if (!writer) {
-    result = std::unexpected(writer.error());
-    co_return;
-  }
-  result = co_await (*writer)->write(Bytes(bytes.begin(), bytes.end()));
-  if (result) result = co_await (*writer)->commit();
-}
 Task<void> stat_into(ObjectStore& store, Result<std::optional<ObjectInfo>>& result) {
   result = co_await store.stat(ObjectKey::parse("a/data").value());
 }
 Task<void> read_into(ObjectStore& store, Result<Bytes>& result) {
   result = co_await store.read(ObjectKey::parse("a/data").value(), 10, 5);
 }
+Task<void> list_into(ObjectStore& store, std::string prefix, std::string after,
+                     Result<ObjectPage>& result) {
+  result = co_await store.list(std::move(prefix), std::move(after), 100);
+}
 
-class S3StoreTest : public ::testing::Test {
+Task<void> use_own(ObjectStore& store, ObjectKey key, Result<std::optional<ObjectInfo>>& found,
+                   Result<Bytes>& bytes) {
+  found = co_await store.stat(key);
+  bytes = co_await store.read(key, 0, 1);
+  EXPECT_EQ((co_await store.create(key)).error().code, ErrorCode::invalid_request);
+}
+
+class S3StoreAnswers : public S3StoreTest {
  protected:
-  S3StoreTest() {
-    settings_.endpoint = "localhost:9000";
-    settings_.location = {"bucket", "some/prefix"};
-    settings_.access_key = "the-access-key";
-    settings_.secret_key = "the-secret-key";
-    settings_.spool_folder = std::filesystem::temp_directory_path();
-  }
-  Result<std::unique_ptr<S3Store>> open() {
-    Result<std::unique_ptr<S3Store>> result;
-    runtime_.run(open_into(runtime_, client_, settings_, stop_.get_token(), result));
-    return result;
-  }
-  // Open, with an empty record of what was asked.
-  std::unique_ptr<S3Store> opened() {
-    auto store = open();
-    EXPECT_TRUE(store) << store.error().message;
-    client_.asked.clear();
-    client_.bodies.clear();
-    client_.requests.clear();
-    return *std::move(store);
-  }
-  Result<void> put(S3Store& store, std::string text) {
-    Result<void> result;
-    runtime_.run(put_into(store, std::move(text), result));
-    return result;
-  }
   Result<std::optional<ObjectInfo>> stat(S3Store& store) {
     Result<std::optional<ObjectInfo>> result;
     runtime_.run(stat_into(store, result));
@@ -86,11 +51,11 @@ class S3StoreTest : public ::testing::Test {
     runtime_.run(read_into(store, result));
     return result;
   }
-
-  VirtualRuntime runtime_{1};
-  ScriptedHttp client_;
-  S3Settings settings_;
-  std::stop_source stop_;
+  Result<ObjectPage> list(S3Store& store, std::string prefix, std::string after) {
+    Result<ObjectPage> result;
+    runtime_.run(list_into(store, std::move(prefix), std::move(after), result));
+    return result;
+  }
 };
 
 TEST_F(S3StoreTest, PutsAnObjectWholeUnderItsPrefix) {
@@ -105,13 +70,16 @@ TEST_F(S3StoreTest, PutsAnObjectWholeUnderItsPrefix) {
 
 TEST_F(S3StoreTest, MakesTheBucketOnlyWhenItIsMissing) {
   ASSERT_TRUE(open());
-  EXPECT_THAT(client_.asked, ElementsAre("HEAD http://localhost:9000/bucket"));
+  EXPECT_EQ(client_.asked.front(), "HEAD http://localhost:9000/bucket");
+  EXPECT_THAT(client_.asked, Not(Contains("PUT http://localhost:9000/bucket")));
   client_.asked.clear();
+  client_.bodies.clear();
   client_.answers = {Scripted{404, {}, {}, {}}, Scripted{}};
   ASSERT_TRUE(open());
-  EXPECT_THAT(client_.asked,
-              ElementsAre("HEAD http://localhost:9000/bucket", "PUT http://localhost:9000/bucket"));
-  EXPECT_EQ(client_.bodies.back(), "");
+  ASSERT_GT(client_.asked.size(), 2);
+  EXPECT_EQ(client_.asked[0], "HEAD http://localhost:9000/bucket");
+  EXPECT_EQ(client_.asked[1], "PUT http://localhost:9000/bucket");
+  EXPECT_EQ(client_.bodies[1], "");
 }
 
 TEST_F(S3StoreTest, ABucketMadeByAnotherServerInTheSameMomentIsThere) {
@@ -139,7 +107,7 @@ TEST_P(S3Endpoint, IsReadAsPeopleWriteIt) {
   ASSERT_TRUE(open());
   EXPECT_EQ(client_.asked.front(), "HEAD " + GetParam().asked);
   const std::pair<std::string, std::string> host{"Host", GetParam().host};
-  EXPECT_THAT(client_.requests.front().headers, ::testing::Contains(host));
+  EXPECT_THAT(client_.requests.front().headers, Contains(host));
 }
 INSTANTIATE_TEST_SUITE_P(
     Forms, S3Endpoint,
@@ -177,8 +145,13 @@ TEST_P(S3Refusal, OfAPutIsOfItsKindSaysWhyAndKeepsTheSecret) {
   EXPECT_THAT(result.error().message, HasSubstr("s3://bucket/some/prefix"));
   EXPECT_THAT(result.error().message, HasSubstr(GetParam().says));
   EXPECT_THAT(result.error().message, Not(HasSubstr("the-secret-key")));
-  EXPECT_EQ(client_.asked.size(), static_cast<std::size_t>(GetParam().times_asked));
-  for (const auto& body : client_.bodies) EXPECT_EQ(body, "text");
+  int puts = 0;
+  for (std::size_t i = 0; i < client_.requests.size(); ++i) {
+    if (client_.requests[i].method != "PUT") continue;  // a look at what lies there
+    EXPECT_EQ(client_.bodies[i], "text");
+    ++puts;
+  }
+  EXPECT_EQ(puts, GetParam().times_asked);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -233,8 +206,22 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"slow_down",
                 {503, error_body("SlowDown"), {}, {}},
                 ErrorCode::storage_failed,
-                "busy",
+                "the server asks for fewer requests",
                 4},
+        Refusal{
+            "region_in_words",
+            {400,
+             "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-3</Region></Error>",
+             {},
+             {}},
+            ErrorCode::storage_denied,
+            "the bucket's region is eu-west-3",
+            1},
+        Refusal{"cannot",
+                {501, error_body("NotImplemented"), {}, {}},
+                ErrorCode::storage_failed,
+                "HTTP 501 NotImplemented",
+                1},
         Refusal{"internal",
                 {500, error_body("InternalError"), {}, {}},
                 ErrorCode::storage_failed,
@@ -245,11 +232,11 @@ INSTANTIATE_TEST_SUITE_P(
                 {400, error_body("XAmzContentSHA256Mismatch"), {}, {}},
                 ErrorCode::storage_failed,
                 "XAmzContentSHA256Mismatch",
-                1},
+                4},
         Refusal{"unreachable",
                 {0, {}, {}, Error{ErrorCode::upstream_unavailable, "connection refused", {}}},
                 ErrorCode::storage_failed,
-                "connection refused",
+                "the S3 server http://localhost:9000 cannot be reached: connection refused",
                 4},
         Refusal{"reset",
                 {0, {}, {}, Error{ErrorCode::upstream_failed, "connection reset", {}}},
@@ -260,11 +247,12 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST_F(S3StoreTest, APassingFaultPasses) {
   const auto store = opened();
-  client_.answers = {Scripted{503, {}, {}, {}},
-                     Scripted{0, {}, {}, Error{ErrorCode::upstream_failed, "reset", {}}},
+  const Scripted absent{404, {}, {}, {}};
+  client_.answers = {Scripted{503, {}, {}, {}}, absent,
+                     Scripted{0, {}, {}, Error{ErrorCode::upstream_failed, "reset", {}}}, absent,
                      Scripted{}};
   EXPECT_TRUE(put(*store, "text"));
-  EXPECT_THAT(client_.bodies, ElementsAre("text", "text", "text"));
+  EXPECT_THAT(client_.bodies, ElementsAre("text", "", "text", "", "text"));
 }
 
 TEST_F(S3StoreTest, StopEndsTheWaitBetweenAttempts) {
@@ -277,7 +265,7 @@ TEST_F(S3StoreTest, StopEndsTheWaitBetweenAttempts) {
   EXPECT_LT(runtime_.steady_now() - before, std::chrono::minutes{1});
 }
 
-TEST_F(S3StoreTest, StatReadsSizeAndTime) {
+TEST_F(S3StoreAnswers, StatReadsSizeAndTime) {
   const auto store = opened();
   client_.answers = {
       Scripted{200,
@@ -291,7 +279,7 @@ TEST_F(S3StoreTest, StatReadsSizeAndTime) {
   EXPECT_THAT(client_.asked, ElementsAre("HEAD http://localhost:9000/bucket/some/prefix/a/data"));
 }
 
-TEST_F(S3StoreTest, StatTellsAbsentFromUnknown) {
+TEST_F(S3StoreAnswers, StatTellsAbsentFromUnknown) {
   const auto store = opened();
   client_.answers = {Scripted{404, {}, {}, {}}};
   EXPECT_EQ(stat(*store).value(), std::nullopt);
@@ -303,12 +291,12 @@ TEST_F(S3StoreTest, StatTellsAbsentFromUnknown) {
   EXPECT_EQ(stat(*store).error().code, ErrorCode::storage_failed);
 }
 
-TEST_F(S3StoreTest, ReadsThePartThatItAskedForAndNothingElse) {
+TEST_F(S3StoreAnswers, ReadsThePartThatItAskedForAndNothingElse) {
   const auto store = opened();
   client_.answers = {Scripted{206, "01234", {{"Content-Range", "bytes 10-14/100"}}, {}}};
   EXPECT_EQ(as_text(read(*store).value()), "01234");
   const std::pair<std::string, std::string> range{"Range", "bytes=10-14"};
-  EXPECT_THAT(client_.requests.front().headers, ::testing::Contains(range));
+  EXPECT_THAT(client_.requests.front().headers, Contains(range));
 
   client_.answers = {Scripted{416, error_body("InvalidRange"), {}, {}}};
   EXPECT_THAT(read(*store).value(), IsEmpty());
@@ -321,6 +309,155 @@ TEST_F(S3StoreTest, ReadsThePartThatItAskedForAndNothingElse) {
     client_.answers = {other};
     EXPECT_EQ(read(*store).error().code, ErrorCode::storage_failed);
   }
+}
+
+TEST_F(S3StoreAnswers, ListsWhatLiesBelowItsPrefixAndIsAKey) {
+  const auto store = opened();
+  const auto entry = [](std::string_view key) {
+    return fmt::format(
+        "<Contents><Key>{}</Key><LastModified>2024-01-02T03:04:05.678Z</LastModified>"
+        "<ETag>&quot;e&quot;</ETag><Size>7</Size></Contents>",
+        key);
+  };
+  const auto page = [&](std::string_view truncated, std::string_view entries) {
+    return Scripted{200,
+                    fmt::format("<ListBucketResult><IsTruncated>{}</IsTruncated>"
+                                "<EncodingType>url</EncodingType>{}</ListBucketResult>",
+                                truncated, entries),
+                    {},
+                    {}};
+  };
+  client_.answers = {page("true", entry("some/prefix/.betedge-tmp/probe") +
+                                      entry("some/prefix/a/b+c%2Bd") +
+                                      entry("some/prefix/a/dir/"))};
+  const auto first = list(*store, "", "");
+  ASSERT_TRUE(first) << first.error().message;
+  ASSERT_EQ(first->objects.size(), 1);
+  EXPECT_EQ(first->objects[0].key.text(), "a/b c+d");
+  EXPECT_EQ(first->objects[0].info.etag, "e");
+  EXPECT_EQ(first->objects[0].info.size_bytes, 7);
+  EXPECT_EQ(to_iso_text(first->objects[0].info.modified_at), "2024-01-02T03:04:05+00:00");
+  EXPECT_EQ(first->next_after, "a/dir/");
+  EXPECT_THAT(client_.asked,
+              ElementsAre("GET http://localhost:9000/bucket?encoding-type=url&list-type=2&"
+                          "max-keys=100&prefix=some%2Fprefix%2F"));
+  client_.answers = {page("false", "")};
+  EXPECT_EQ(list(*store, "a/", "a/dir/")->next_after, std::nullopt);
+  EXPECT_THAT(client_.asked.back(),
+              EndsWith("prefix=some%2Fprefix%2Fa%2F&start-after=some%2Fprefix%2Fa%2Fdir%2F"));
+
+  // What would lose objects, or never end, is no answer.
+  for (const auto& wrong :
+       {page("true", ""), page("false", entry("some/prefix/b") + entry("some/prefix/a")),
+        page("false", entry("another/prefix/a")), page("false", entry("a")),
+        page("", entry("some/prefix/a")), Scripted{200, "<html></html>", {}, {}},
+        Scripted{200, "<ListBucketResult><IsTruncated>false", {}, {}},
+        Scripted{404, error_body("NoSuchBucket"), {}, {}}}) {
+    client_.answers = {wrong};
+    EXPECT_EQ(list(*store, "", "").error().code, ErrorCode::storage_failed) << wrong.body;
+  }
+  client_.answers = {page("false", entry("some/prefix/a"))};
+  EXPECT_FALSE(list(*store, "", "b"));
+  client_.answers = {Scripted{403, {}, {}, {}}};
+  EXPECT_EQ(list(*store, "", "").error().code, ErrorCode::storage_denied);
+}
+
+TEST_F(S3StoreTest, ItsOwnFolderHoldsNoObjects) {
+  const auto store = opened();
+  for (const auto* text : {".betedge-tmp", ".betedge-tmp/probe"}) {
+    Result<std::optional<ObjectInfo>> found;
+    Result<Bytes> bytes;
+    const auto key = ObjectKey::parse(text).value();
+    runtime_.run(use_own(*store, key, found, bytes));
+    EXPECT_EQ(found.error().code, ErrorCode::invalid_request);
+    EXPECT_EQ(bytes.error().code, ErrorCode::invalid_request);
+  }
+  EXPECT_THAT(client_.asked, IsEmpty());
+}
+
+TEST_F(S3StoreTest, TellsAtItsStartWhatTheServerCan) {
+  auto store = open();
+  ASSERT_TRUE(store) << store.error().message;
+  EXPECT_TRUE((*store)->publishes_conditionally());
+  EXPECT_TRUE((*store)->opening().publishes_conditionally);
+  EXPECT_EQ((*store)->opening().trouble, "");
+  // Both uploads that were tried have ended.
+  EXPECT_EQ(std::ranges::count_if(client_.asked,
+                                  [](const auto& asked) { return asked.starts_with("DELETE "); }),
+            2);
+  client_.answer_first = plain_server;
+  store = open();
+  ASSERT_TRUE(store) << store.error().message;
+  EXPECT_FALSE((*store)->publishes_conditionally());
+}
+
+TEST_F(S3StoreTest, ALakeThatMayNotBeWrittenDoesNotOpen) {
+  client_.answer_first = nullptr;
+  client_.answers = {Scripted{}, error_answer(403, "AccessDenied")};
+  const auto store = open();
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().code, ErrorCode::storage_denied);
+  EXPECT_THAT(store.error().message, HasSubstr("the rights"));
+}
+
+TEST_F(S3StoreTest, ABucketInAnotherRegionSaysWhichAlsoWithoutABody) {
+  settings_.region = "us-east-1";
+  client_.answers = {Scripted{400, {}, {{"x-amz-bucket-region", "eu-west-3"}}, {}}};
+  const auto store = open();
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().code, ErrorCode::storage_denied);
+  EXPECT_THAT(store.error().message, HasSubstr("the bucket's region is eu-west-3"));
+}
+
+TEST_F(S3StoreTest, EndsAtItsStartTheUploadsOfItsOwnThatAreADayOld) {
+  const auto upload = [this](std::string_view key, std::string_view id, std::chrono::hours age) {
+    return fmt::format(
+        "<Upload><Key>{}</Key><UploadId>{}</UploadId><Initiated>{}.000Z</Initiated></Upload>", key,
+        id, to_iso_text(runtime_.wall_now() - age).substr(0, 19));
+  };
+  const std::chrono::hours young{23}, old{25};
+  client_.answer_first = [&](const net::HttpRequest& request) -> std::optional<Scripted> {
+    if (request.method == "GET" && request.url.contains("uploads=")) return std::nullopt;
+    return able_server(request);
+  };
+  const auto page = [](std::string_view more, const std::string& uploads) {
+    return Scripted{
+        200,
+        fmt::format("<ListMultipartUploadsResult>{}{}</ListMultipartUploadsResult>", more, uploads),
+        {},
+        {}};
+  };
+  client_.answers = {Scripted{},
+                     page("<IsTruncated>true</IsTruncated><NextKeyMarker>k</NextKeyMarker>"
+                          "<NextUploadIdMarker>u</NextUploadIdMarker>",
+                          upload("some/prefix/a", "1", old) + upload("some/prefix/b", "2", young) +
+                              upload("some/prefix-of-another/a", "3", old)),
+                     Scripted{204, {}, {}, {}}, page("", upload("some/prefix/c d", "4", old)),
+                     Scripted{204, {}, {}, {}}};
+  const auto store = open();
+  ASSERT_TRUE(store) << store.error().message;
+  EXPECT_EQ((*store)->opening().ended_uploads, 2);
+  const std::vector<std::string> last(client_.asked.end() - 4, client_.asked.end());
+  EXPECT_THAT(
+      last,
+      ElementsAre(
+          "GET http://localhost:9000/bucket?encoding-type=url&prefix=some%2Fprefix%2F&uploads=",
+          "DELETE http://localhost:9000/bucket/some/prefix/a?uploadId=1",
+          "GET http://localhost:9000/bucket?encoding-type=url&key-marker=k&"
+          "prefix=some%2Fprefix%2F&upload-id-marker=u&uploads=",
+          "DELETE http://localhost:9000/bucket/some/prefix/c%20d?uploadId=4"));
+}
+
+TEST_F(S3StoreTest, KeysThatMayNotListUnfinishedUploadsOpenTheLakeAllTheSame) {
+  client_.answer_first = [](const net::HttpRequest& request) -> std::optional<Scripted> {
+    if (request.method == "GET" && request.url.contains("uploads=")) {
+      return error_answer(403, "AccessDenied");
+    }
+    return able_server(request);
+  };
+  const auto store = open();
+  ASSERT_TRUE(store) << store.error().message;
+  EXPECT_THAT((*store)->opening().trouble, HasSubstr("cannot look for unfinished uploads"));
 }
 
 TEST_F(S3StoreTest, ASpoolThatCannotBeMadeFailsBeforeTheDownload) {

@@ -1,6 +1,6 @@
 #include "betedge/sinks/sigv4.hpp"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <algorithm>
 
@@ -21,7 +21,7 @@ std::string authorization(const HeaderList& headers) {
 
 TEST(SigV4Test, SignsAGetAsDocumented) {
   const auto headers = signed_headers(
-      "GET", "/test.txt", {{"Host", "examplebucket.s3.amazonaws.com"}, {"Range", "bytes=0-9"}},
+      "GET", "/test.txt", "", {{"Host", "examplebucket.s3.amazonaws.com"}, {"Range", "bytes=0-9"}},
       sha256_hex({}), kDocumentedTime, kDocumented);
   EXPECT_EQ(authorization(headers),
             "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,"
@@ -31,7 +31,7 @@ TEST(SigV4Test, SignsAGetAsDocumented) {
 
 TEST(SigV4Test, SignsAPutAsDocumented) {
   const auto headers =
-      signed_headers("PUT", s3_path("/test$file.text"),
+      signed_headers("PUT", s3_path("/test$file.text"), "",
                      {{"Host", "examplebucket.s3.amazonaws.com"},
                       {"Date", "Fri, 24 May 2013 00:00:00 GMT"},
                       {"x-amz-storage-class", "REDUCED_REDUNDANCY"}},
@@ -42,12 +42,33 @@ TEST(SigV4Test, SignsAPutAsDocumented) {
             "Signature=98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd");
 }
 
+TEST(SigV4Test, SignsAQueryAsDocumented) {
+  const auto list = signed_headers("GET", "/", s3_query({{"prefix", "J"}, {"max-keys", "2"}}),
+                                   {{"Host", "examplebucket.s3.amazonaws.com"}}, sha256_hex({}),
+                                   kDocumentedTime, kDocumented);
+  EXPECT_THAT(authorization(list),
+              ::testing::EndsWith(
+                  "Signature=34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"));
+  const auto lifecycle = signed_headers("GET", "/", s3_query({{"lifecycle", ""}}),
+                                        {{"Host", "examplebucket.s3.amazonaws.com"}},
+                                        sha256_hex({}), kDocumentedTime, kDocumented);
+  EXPECT_THAT(authorization(lifecycle),
+              ::testing::EndsWith(
+                  "Signature=fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"));
+}
+
+TEST(SigV4Test, AQueryIsEncodedAndInTheOrderOfItsNames) {
+  EXPECT_EQ(s3_query({}), "");
+  EXPECT_EQ(s3_query({{"prefix", "a/b c+d"}, {"list-type", "2"}, {"uploads", ""}}),
+            "list-type=2&prefix=a%2Fb%20c%2Bd&uploads=");
+}
+
 TEST(SigV4Test, WritesTheTimeInUtcWithoutItsFraction) {
   const auto time = Timestamp{std::chrono::sys_days{std::chrono::year{2026} / 1 / 2}} +
                     std::chrono::hours{3} + std::chrono::minutes{4} + std::chrono::seconds{5} +
                     std::chrono::microseconds{999'999};
   const auto headers =
-      signed_headers("GET", "/", {{"Host", "h"}}, sha256_hex({}), time, kDocumented);
+      signed_headers("GET", "/", "", {{"Host", "h"}}, sha256_hex({}), time, kDocumented);
   EXPECT_NE(std::ranges::find(
                 headers, std::pair<std::string, std::string>{"x-amz-date", "20260102T030405Z"}),
             headers.end());
