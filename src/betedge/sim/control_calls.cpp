@@ -37,11 +37,12 @@ Task<ServerResponse> Simulator::Impl::handle_control(ServerRequest request, Door
     if (request.path == "/sim/options") co_return put_options(body);
     if (request.path == "/sim/faults") co_return put_faults(body);
   }
-  co_return answer(404, "text/plain",
-                   "GET /sim/stats\nPUT /sim/state {\"terminal\":\"up|down|gone|starting|"
-                   "disconnected|kicked\",\"for_ms\":N,\"drop_all\":true}\nPUT /sim/options "
-                   "{\"latency\":\"50ms\"}\nPUT /sim/faults {\"faults\":[\"571@first=1\"]}\n"
-                   "POST /sim/reset\n");
+  co_return answer(
+      404, "text/plain",
+      "GET /sim/stats\nPUT /sim/state {\"terminal\":\"up|down|gone|starting|"
+      "disconnected|kicked|wrong-ip\",\"for_ms\":N,\"drop_all\":true}\nPUT /sim/options "
+      "{\"latency\":\"50ms\"}\nPUT /sim/faults {\"faults\":[\"571@first=1\"]}\n"
+      "POST /sim/reset\n");
 }
 
 Task<ServerResponse> Simulator::Impl::put_state(Json body, Door door, std::stop_token client_gone) {

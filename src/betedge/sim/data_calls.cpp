@@ -80,13 +80,16 @@ Task<ServerResponse> Simulator::Impl::handle_data(ServerRequest request, Door do
     using Doubled = RenderOptions::Doubled;
     if (shape.kind == FaultKind::twins) how.twins = true;
     if (shape.kind == FaultKind::zeros) how.zero_bars = true;
+    if (shape.kind == FaultKind::midnight) how.midnight = true;
+    if (shape.kind == FaultKind::scales) how.mixed_scales = true;
     if (shape.kind == FaultKind::gap && shape.argument == 0) how.no_mondays = true;
     if (shape.kind == FaultKind::gap && shape.argument != 0) {
       how.missing_days.push_back(static_cast<std::uint32_t>(shape.argument));
     }
-    if (shape.kind == FaultKind::doubled && is_v3 && query.kind == Kind::option &&
-        query.schema == Schema::eod) {
+    const bool doubles = shape.kind == FaultKind::doubled || shape.kind == FaultKind::conflict;
+    if (doubles && query.kind == Kind::option && query.schema == Schema::eod) {
       how.doubled = shape.apart ? Doubled::apart : Doubled::side_by_side;
+      how.second_differs = shape.kind == FaultKind::conflict;
     }
   }
   const auto last_day = std::min(today() - std::chrono::days{1}, query.dates.last);
@@ -101,6 +104,9 @@ Task<ServerResponse> Simulator::Impl::handle_data(ServerRequest request, Door do
     co_return answer(572, "text/plain", body.error().message);
   }
   if ((*body)->rows == 0) co_return ended(*exchange, 472, is_v3);
+  if (options.too_large != 0 && (*body)->rows > options.too_large) {
+    co_return ended(*exchange, 570, is_v3);
+  }
   if (exchange->is_cut()) co_return dropped(*exchange);
   co_return page_answer(exchange, *std::move(body), std::move(call), std::move(key), 0,
                         chosen.exchange);
@@ -225,8 +231,11 @@ ServerResponse Simulator::Impl::page_answer(std::shared_ptr<Exchange> exchange,
       case FaultKind::html:
       case FaultKind::no_data_200:
       case FaultKind::doubled:
+      case FaultKind::conflict:
       case FaultKind::twins:
       case FaultKind::zeros:
+      case FaultKind::midnight:
+      case FaultKind::scales:
       case FaultKind::gap: break;
     }
   }

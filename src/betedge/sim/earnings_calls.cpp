@@ -36,7 +36,10 @@ EarningsShape shape_of(const FaultBook::Chosen& chosen) {
     case FaultKind::html:
     case FaultKind::doubled:
     case FaultKind::twins:
+    case FaultKind::conflict:
     case FaultKind::gap:
+    case FaultKind::midnight:
+    case FaultKind::scales:
     case FaultKind::zeros: return EarningsShape::plain;
   }
   return EarningsShape::plain;
@@ -143,8 +146,11 @@ Task<ServerResponse> Simulator::Impl::handle_earnings(ServerRequest request) {
       case FaultKind::header_only:
       case FaultKind::no_data_200:
       case FaultKind::doubled:
+      case FaultKind::conflict:
       case FaultKind::twins:
       case FaultKind::gap:
+      case FaultKind::midnight:
+      case FaultKind::scales:
       case FaultKind::zeros: break;  // of the rows, if anything
     }
   }

@@ -83,6 +83,8 @@ Task<ServerResponse> Simulator::Impl::handle(ServerRequest request, Door door) {
       case Terminal::up: co_return answer(200, "text/plain", "CONNECTED");
       case Terminal::disconnected: co_return answer(200, "text/plain", "DISCONNECTED");
       case Terminal::kicked: co_return answer(200, "text/plain", "UNVERIFIED");
+      case Terminal::wrong_ip:
+        co_return answer(476, "text/plain", std::string(status_text(476, is_v3)));
       case Terminal::starting:
         co_return answer(571, "text/plain", std::string(status_text(571, is_v3)));
       case Terminal::down:
@@ -125,6 +127,7 @@ std::optional<ServerResponse> Simulator::Impl::refusal_of_state(bool is_v3) cons
     case Terminal::starting: return with(571);
     case Terminal::disconnected: return with(474);
     case Terminal::kicked: return with(478);
+    case Terminal::wrong_ip: return with(476);
     case Terminal::down:
     case Terminal::gone: break;
   }
@@ -164,7 +167,19 @@ Task<void> Simulator::Impl::hold(Terminal held, std::optional<milliseconds> how_
       break;
     }
   }
-  if (terminal != Terminal::gone && !tasks.stop_token().stop_requested()) co_await open_doors();
+  if (terminal == Terminal::gone || tasks.stop_token().stop_requested()) co_return;
+  if (held == Terminal::gone) up_since = runtime.steady_now();
+  co_await open_doors();
+}
+
+Task<void> Simulator::Impl::restart_again_and_again() {
+  while (co_await sleep_for(runtime, options.restart_every, tasks.stop_token())) {
+    if (terminal != Terminal::up) continue;
+    terminal = Terminal::gone;
+    ++terminal_changes;
+    cut_all();
+    co_await hold(Terminal::gone, options.restart_takes);
+  }
 }
 
 Task<void> Simulator::Impl::close_doors() {
@@ -239,6 +254,9 @@ Result<std::unique_ptr<Simulator>> Simulator::open(net::AsioRuntime& runtime, Si
   }
   impl->v3_port = impl->v3->port();
   impl->v2_port = impl->v2->port();
+  if (impl->options.restart_every.count() > 0) {
+    impl->tasks.spawn(impl->restart_again_and_again());
+  }
   return std::unique_ptr<Simulator>(new Simulator(std::move(impl)));
 }
 

@@ -47,14 +47,16 @@ enum class Terminal : std::uint8_t {
   starting,      // 571
   disconnected,  // 474: has lost its server
   kicked,        // 478: another terminal has logged in
+  wrong_ip,      // 476: was first asked from another address
 };
-constexpr std::array<std::pair<std::string_view, Terminal>, 6> kTerminals{{
+constexpr std::array<std::pair<std::string_view, Terminal>, 7> kTerminals{{
     {"up", Terminal::up},
     {"down", Terminal::down},
     {"gone", Terminal::gone},
     {"starting", Terminal::starting},
     {"disconnected", Terminal::disconnected},
     {"kicked", Terminal::kicked},
+    {"wrong-ip", Terminal::wrong_ip},
 }};
 
 std::string_view to_text(Terminal terminal);
@@ -158,13 +160,14 @@ struct Simulator::Impl {
         cache(runtime, options.cache_bytes),
         faults(options.faults, options.market.seed),
         began(runtime.steady_now()),
+        up_since(began),
         terminal_changed(runtime),
         tasks(runtime) {}
 
   // --- Whole-terminal state
 
   Terminal state() const {
-    if (terminal == Terminal::up && runtime.steady_now() - began < options.starting) {
+    if (terminal == Terminal::up && runtime.steady_now() - up_since < options.starting) {
       return Terminal::starting;
     }
     return terminal;
@@ -195,16 +198,25 @@ struct Simulator::Impl {
 
   Json stats() const {
     Json by_call = Json::object();
+    std::map<std::string, std::uint64_t> by_endpoint;
     for (const auto& [key, record] : records) {
       by_call[key] = {
           {"calls", record->calls}, {"pages", record->pages}, {"outcomes", record->outcomes}};
+      by_endpoint[key.substr(0, key.find('?'))] += record->calls;
     }
-    return {{"terminal", to_text(state())},       {"calls", calls},
-            {"status_calls", status_calls},       {"outcomes", outcomes},
-            {"in_service", gate_.in_use()},       {"outstanding", outstanding()},
-            {"max_in_service", most_in_service_}, {"max_outstanding", most_outstanding_},
-            {"body_bytes", body_bytes},           {"rendered", cache.rendered()},
-            {"cache_bytes", cache.bytes()},       {"waiting_pages", pages.size()},
+    return {{"terminal", to_text(state())},
+            {"calls", calls},
+            {"status_calls", status_calls},
+            {"outcomes", outcomes},
+            {"in_service", gate_.in_use()},
+            {"outstanding", outstanding()},
+            {"max_in_service", most_in_service_},
+            {"max_outstanding", most_outstanding_},
+            {"body_bytes", body_bytes},
+            {"rendered", cache.rendered()},
+            {"cache_bytes", cache.bytes()},
+            {"waiting_pages", pages.size()},
+            {"by_endpoint", std::move(by_endpoint)},
             {"by_call", std::move(by_call)}};
   }
 
@@ -247,6 +259,8 @@ struct Simulator::Impl {
   // Keeps a state for its time, or until another is set. Of `gone` it also closes and opens the
   // doors.
   Task<void> hold(Terminal held, std::optional<milliseconds> how_long);
+  // For `restart_every`.
+  Task<void> restart_again_and_again();
   Task<void> close_doors();
   Task<void> open_doors();
   Task<void> stop();
@@ -260,6 +274,7 @@ struct Simulator::Impl {
   BodyCache cache;
   FaultBook faults;
   SteadyTime began;
+  SteadyTime up_since;  // began, or came back
 
   Terminal terminal = Terminal::up;
   std::uint64_t terminal_changes = 0;
