@@ -168,10 +168,10 @@ struct DataProcessingService::Impl {
 
   void upstream_changed(Lane& lane) {
     ++circumstances;
-    if (lane.watch.is_open()) lane.circuit_opened.add();
     if (lane.watch.takes_calls()) {
       scheduler.resume(lane.upstream.name);
     } else {
+      if (lane.watch.is_open()) lane.circuit_opened.add();
       scheduler.pause(lane.upstream.name, lane.watch.waiting_for().value());
     }
     wake_watchers([&lane](const JobInfo& job) { return job.upstream == lane.upstream.name; });

@@ -22,6 +22,11 @@ UpstreamWatch::UpstreamWatch(Runtime& runtime, Source& source, net::Limiter& lim
       breaker_(net::CircuitBreaker::Policy{}),
       tasks_(runtime) {}
 
+bool UpstreamWatch::is_open() const {
+  if (breaker_.is_doubted()) return breaker_.last_trouble() == State::open;
+  return breaker_.state() == State::open;
+}
+
 std::optional<std::string> UpstreamWatch::waiting_for() const {
   switch (breaker_.state()) {
     case State::open:
@@ -35,7 +40,8 @@ std::optional<std::string> UpstreamWatch::waiting_for() const {
     case State::closed: break;
   }
   if (!breaker_.is_doubted()) return std::nullopt;
-  return fmt::format("upstream refuses calls since {}: {}; trying again", to_iso_text(since_),
+  return fmt::format("upstream {} since {}: {}; trying again",
+                     is_open() ? "refuses calls" : "throttles us", to_iso_text(since_),
                      breaker_.reason());
 }
 
@@ -84,9 +90,10 @@ void UpstreamWatch::failed(const Error& error) {
   // Calls that were under way when it was left; the probe, or the time, decides now.
   if (!took_calls || takes_calls()) return;
   if (!was_doubted) since_ = now;
-  if (is_open()) {
+  if (breaker_.state() == State::open) {
     log_.event(Level::warning, "upstream_unavailable", {{"error", breaker_.reason()}});
   } else {
+    limiter_.hold();  // also for fetches that are under way: they have more calls to make
     log_.event(Level::warning, "upstream_throttled",
                {{"error", breaker_.reason()},
                 {"goes_on_at", to_iso_text(goes_on_at_)},
@@ -102,7 +109,7 @@ Task<void> UpstreamWatch::wait_until_back() {
     const auto delay = breaker_.retry_at() - runtime_.steady_now();
     if (!co_await sleep_for(runtime_, delay, stop)) break;
     if (runtime_.steady_now() < breaker_.retry_at()) continue;  // told to wait longer meanwhile
-    if (is_open()) {
+    if (breaker_.state() == State::open) {
       auto answered = co_await source_.probe(stop);
       if (!answered) {
         if (answered.error().code == ErrorCode::cancelled) break;
@@ -112,6 +119,7 @@ Task<void> UpstreamWatch::wait_until_back() {
       log_.event(Level::info, "upstream_available", {{"unavailable_since", to_iso_text(since_)}});
     }
     breaker_.try_again();
+    limiter_.go_on();
     changed_();
   }
   waits_ = false;

@@ -17,8 +17,8 @@ namespace betedge::engine {
 
 // Knows whether the upstream takes calls. While it is gone it probes, at growing distances, and
 // says when it is back; while it throttles us it waits as long as it was told to. Makes the limiter
-// allow fewer calls at once after throttling and silence, and more again while calls go well. Loop
-// thread only; close() before dropping.
+// allow fewer calls at once after throttling and silence, and more again while calls go well; holds
+// it while it is throttled. Loop thread only; close() before dropping.
 class UpstreamWatch {
  public:
   // Of calls since the start.
@@ -34,8 +34,9 @@ class UpstreamWatch {
                 std::function<void()> changed);
 
   Counts counts() const;
-  // Gone, and only probed.
-  bool is_open() const { return breaker_.state() == net::CircuitBreaker::State::open; }
+  // Gone and only probed, or back by its probes' word alone: no call has succeeded since it was
+  // gone for the second time.
+  bool is_open() const;
   // Neither gone nor throttling us.
   bool takes_calls() const { return breaker_.state() == net::CircuitBreaker::State::closed; }
   // Why nothing goes on, for people: "upstream unavailable since 2026-01-02T03:04:05+00:00: …",

@@ -66,7 +66,7 @@ void CircuitBreaker::leave(State to, const Error& error, SteadyTime now) {
   reopened_ = on_trial_;
   on_trial_ = false;
   failures_in_a_row_ = 0;
-  state_ = to;
+  state_ = last_trouble_ = to;
   retry_at_ = now + (to == State::held ? std::max(distance_, error.retry_after) : distance_);
   reason_ = error.message;
 }

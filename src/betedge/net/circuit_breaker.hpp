@@ -47,6 +47,8 @@ class CircuitBreaker {
   SteadyTime retry_at() const { return retry_at_; }
   // Closed on trial, and not for the first time: probes succeeded before, and calls did not.
   bool is_doubted() const { return state_ == State::closed && on_trial_ && reopened_; }
+  // Open or held: what it was the last time that it was not closed.
+  State last_trouble() const { return last_trouble_; }
   // Why, for `waiting_for`; empty when there is nothing to say.
   const std::string& reason() const { return reason_; }
 
@@ -55,6 +57,7 @@ class CircuitBreaker {
 
   Policy policy_;
   State state_ = State::closed;
+  State last_trouble_ = State::open;
   bool on_trial_ = false;
   bool reopened_ = false;  // without a success since
   int failures_in_a_row_ = 0;

@@ -28,7 +28,7 @@ Limiter::Limiter(Runtime& runtime, std::size_t limit)
 Task<Result<Limiter::Slot>> Limiter::acquire(std::stop_token stop) {
   constexpr auto kStopped = "stopped while waiting for a free upstream slot";
   if (stop.stop_requested()) co_return fail(ErrorCode::cancelled, kStopped);
-  if (waiters_.empty() && in_use_ < allowed_) {
+  if (waiters_.empty() && has_room()) {
     ++in_use_;
     co_return Slot(this);
   }
@@ -47,6 +47,11 @@ Task<Result<Limiter::Slot>> Limiter::acquire(std::stop_token stop) {
 void Limiter::set_limit(std::size_t limit) {
   limit_ = allowed_ = limit;
   sent_before_ = well_in_a_row_ = 0;
+  hand_out();
+}
+
+void Limiter::go_on() {
+  held_ = false;
   hand_out();
 }
 
@@ -77,7 +82,7 @@ void Limiter::release() {
 }
 
 void Limiter::hand_out() {
-  while (!waiters_.empty() && in_use_ < allowed_) {
+  while (!waiters_.empty() && has_room()) {
     auto& waiter = *waiters_.front();
     waiters_.pop_front();
     ++in_use_;

@@ -37,6 +37,9 @@ class Limiter {
   void set_limit(std::size_t limit);
   std::size_t limit() const { return limit_; }
   std::size_t allowed() const { return allowed_; }
+  // Nobody is let in any more, until go_on(); who is inside stays.
+  void hold() { held_ = true; }
+  void go_on();
   // How a call ended, once each.
   void back_off();
   void went_well();
@@ -46,6 +49,7 @@ class Limiter {
  private:
   struct Waiter;
   void release();
+  bool has_room() const { return !held_ && in_use_ < allowed_; }
   // Hands free places to those who wait, in the order of their coming: nobody who comes later can
   // take a place between its being freed and the waiter's resumption.
   void hand_out();
@@ -53,6 +57,7 @@ class Limiter {
   Runtime& runtime_;
   std::size_t limit_;
   std::size_t allowed_;
+  bool held_ = false;
   std::size_t sent_before_ = 0;    // calls that were under way at the last decrease
   std::size_t well_in_a_row_ = 0;  // since the last change
   std::size_t in_use_ = 0;

@@ -43,7 +43,7 @@ constexpr std::array kEntries{
     Entry{{"twins", "", "each row twice, byte for byte"}, FaultKind::twins},
     Entry{{"zeros", "", "bars without a price or a volume; of a stock quotes too"},
           FaultKind::zeros},
-    Entry{{"midnight", "", "intraday: each day's last row is stamped 86400000"},
+    Entry{{"midnight", "", "v2, intraday: each day's last row is stamped 86400000"},
           FaultKind::midnight},
     Entry{{"scales", "", "every second row's prices with four decimals"}, FaultKind::scales},
     Entry{{"gap", "YYYYMMDD", "leave the rows of that day away (of every Monday)"}, FaultKind::gap},

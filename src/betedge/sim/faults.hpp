@@ -35,7 +35,7 @@ enum class FaultKind : std::uint8_t {
   twins,         // each row twice, byte for byte
   conflict,      // option eod: each contract twice, later `created` and other prices
   zeros,         // bars all zeros; of a stock every price and size
-  midnight,      // intraday: a day's last row is stamped 24:00
+  midnight,      // v2, intraday: a day's last row is stamped 86400000
   scales,        // every second row's prices with four decimals
   gap,           // a day's rows are not there
 };

@@ -90,10 +90,6 @@ int scale_of(std::int64_t price) {
 
 constexpr std::uint32_t kDayMs = 86'400'000;
 
-std::uint32_t day_after(std::uint32_t date) {
-  return to_yyyymmdd(from_yyyymmdd(date).value() + std::chrono::days{1});
-}
-
 char* put_iso_date(char* out, std::uint32_t date) {
   out = put_two(out, date / 1'000'000);
   out = put_two(out, date / 10'000 % 100);
@@ -240,10 +236,8 @@ class Renderer {
       char* const begin = result_.memory.room(kLongestRow);
       char* out = put(begin, before);
       const auto time = [&](std::uint32_t ms) {
-        const bool is_next_day = ms == kDayMs;
-        out = put_iso_date(out, is_next_day ? day_after(tick.date) : tick.date);
+        out = put_iso_date(out, tick.date);
         *out++ = 'T';
-        if (is_next_day) ms = 0;
         // Midnight is the one time with all its zeros: an eod row without a trade (THETA.md 2.5).
         out = ms == 0 ? put(out, "00:00:00.000") : put_time(out, ms);
         *out++ = ',';
@@ -544,7 +538,8 @@ Result<Rendered> render(const DataSource& source, const Query& query, Form form,
             tick.volume = tick.count = tick.ms_of_day2 = 0;
             if (query.kind == Kind::stock) tick = {.date = tick.date, .ms_of_day = tick.ms_of_day};
           }
-          if (options.midnight && query.schema != Schema::eod && is_last_of_day(ticks, i)) {
+          if (options.midnight && form != Form::v3_csv && query.schema != Schema::eod &&
+              is_last_of_day(ticks, i)) {
             tick.ms_of_day = kDayMs;
           }
           changed.push_back(tick);

@@ -68,9 +68,9 @@ struct RenderOptions {
   // Every open, high, low, close and volume zero; of a stock the quotes too, as a series has them
   // that the vendor does not have. An option that nobody traded is quoted all the same.
   bool zero_bars = false;
-  bool midnight = false;      // intraday: a day's last row is stamped 86400000, v3: the next day
-  bool mixed_scales = false;  // every second row's prices with all four decimals
-  bool no_mondays = false;    // without the rows of any Monday
+  bool midnight = false;                      // v2, intraday: a day's last row is stamped 86400000
+  bool mixed_scales = false;                  // every second row's prices with all four decimals
+  bool no_mondays = false;                    // without the rows of any Monday
   std::vector<std::uint32_t> missing_days{};  // without the rows of these, yyyymmdd
   std::string key() const;                    // equal for equal options, and only then
 };

@@ -94,7 +94,14 @@ TEST_F(UpstreamWatchTest, ThrottlingIsWaitedOutWithoutAProbeAndSaysUntilWhen) {
       *watch_.waiting_for(),
       "upstream throttles us since 2025-06-02T13:30:00+00:00: HTTP 429 too many requests; goes "
       "on at 2025-06-02T13:30:30+00:00, 2 of 4 calls at once");
+  std::optional<Result<net::Limiter::Slot>> slot;
+  const auto call = [](net::Limiter& limiter, auto& into) -> Task<void> {
+    into = co_await limiter.acquire({});
+  };
+  runtime_.start(call(limiter_, slot));
+  EXPECT_EQ(limiter_.waiting(), 1U) << "a fetch that is under way waits with its next call";
   settle();
+  EXPECT_TRUE(slot.has_value());
   EXPECT_TRUE(watch_.takes_calls());
   EXPECT_EQ(runtime_.wall_now(),
             Timestamp{std::chrono::sys_days{std::chrono::year{2025} / 6 / 2} + 13h + 30min + 30s});
@@ -126,6 +133,7 @@ TEST_F(UpstreamWatchTest, OneThatAnswersProbesAndRefusesCallsSaysSoUntilACallSuc
   }();
   settle();
   EXPECT_TRUE(watch_.takes_calls());
+  EXPECT_TRUE(watch_.is_open()) << "an alert that waits for half an hour must see no gaps";
   EXPECT_THAT(*watch_.waiting_for(),
               ::testing::MatchesRegex("upstream refuses calls since .*: connection refused; trying "
                                       "again"));
@@ -135,6 +143,7 @@ TEST_F(UpstreamWatchTest, OneThatAnswersProbesAndRefusesCallsSaysSoUntilACallSuc
   changes_ = 0;
   watch_.succeeded();
   EXPECT_EQ(watch_.waiting_for(), std::nullopt);
+  EXPECT_FALSE(watch_.is_open());
   EXPECT_EQ(changes_, 1);
 }
 

@@ -147,6 +147,27 @@ TEST(Limiter, WhatWasSentBeforeADecreaseCountsNeitherWay) {
   drain(world);
 }
 
+TEST(Limiter, LetsNobodyInWhileItIsHeld) {
+  VirtualRuntime world(1);
+  Limiter limiter(world, 4);
+  Watch watch;
+  world.start(use(world, limiter, watch, 0));
+  limiter.hold();
+  std::stop_source gives_up;
+  for (int number = 1; number < 4; ++number) world.start(use(world, limiter, watch, number));
+  world.start(use(world, limiter, watch, 4, gives_up.get_token()));
+  EXPECT_EQ(limiter.in_use(), 1u);
+  gives_up.request_stop();
+  drain(world);
+  EXPECT_EQ(watch.cancelled, 1);
+  EXPECT_EQ(limiter.in_use(), 0u) << "who is inside comes out";
+  EXPECT_EQ(limiter.waiting(), 3u);
+  limiter.go_on();
+  EXPECT_EQ(limiter.in_use(), 3u);
+  drain(world);
+  EXPECT_EQ(watch.order.size(), 4u);
+}
+
 TEST(Limiter, KeepsToWhatIsAllowedAndLetsInTheRestAsItGrows) {
   VirtualRuntime world(1);
   Limiter limiter(world, 4);

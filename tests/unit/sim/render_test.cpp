@@ -239,10 +239,8 @@ TEST(RenderTest, ADaysLastRowMayBeStampedMidnight) {
   }
   for (const auto form : {Form::v2_csv, Form::v2_json})
     EXPECT_EQ(parse(form, body(market, query, form, {.midnight = true}), query), wanted);
-  const auto text = body(market, query, Form::v3_csv, {.midnight = true});
-  EXPECT_NE(text.find("\r\n2024-03-13T00:00:00.000,"), std::string::npos);
-  EXPECT_NE(text.find("\r\n2024-03-14T00:00:00.000,"), std::string::npos);
-  EXPECT_EQ(text.find("T16:00:00,"), std::string::npos);
+  EXPECT_EQ(body(market, query, Form::v3_csv, {.midnight = true}),
+            body(market, query, Form::v3_csv));
 }
 
 TEST(RenderTest, MixedScalesAreTheSameValues) {
