@@ -51,7 +51,7 @@ std::expected<ParsedSubmission, Refusal> parse_submission(Kind kind, std::string
 inline constexpr std::size_t kMostRoots = 10'000;
 
 // The submission as its job shows it: the request's members, `roots` in place of `root` when there
-// are several, labels and priority when there are any. The same submission gives the same bytes.
+// are several, labels, priority and `only` when there are any. The same submission gives the same bytes.
 std::string to_json(const Submission& submission);
 
 // Which dataset (core/dataset.hpp) a job's request is of; "other" when it cannot be told.
