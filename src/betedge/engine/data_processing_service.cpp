@@ -320,7 +320,8 @@ Task<void> DataProcessingService::Impl::look_at(DryRun& run, const Plan& planned
                                                 std::size_t& looking, std::optional<Error>& failure,
                                                 Notify& done) {
   const auto existing = submission.requests.front().existing;
-  const auto price_type = price_type_of(submission.requests.front().kind, options.price_type);
+  const Layout layout{.price_type =
+                          price_type_of(submission.requests.front().kind, options.price_type)};
   while (next < planned.items.size() && !failure) {
     const auto i = next++;
     const auto& item = planned.items[i];
@@ -330,13 +331,12 @@ Task<void> DataProcessingService::Impl::look_at(DryRun& run, const Plan& planned
       failure = std::move(found).error();
       break;
     }
-    if (!*found) continue;
     auto recorded = co_await ports.jobs.find_object(item.key);
     if (!recorded) {
       failure = std::move(recorded).error();
       break;
     }
-    run.items[i].is_there = is_fresh(existing, *found, *recorded, item.covers, price_type);
+    run.items[i].is_there = is_kept(existing, standing_of(*found, *recorded, item.covers, layout));
   }
   if (--looking == 0) done.notify_one();
 }
