@@ -68,6 +68,14 @@ std::string likeness_of(const ObjectKey& key) {
   }
 }
 
+Task<std::vector<jobs::FetchResult>> one_by_one(FetchRunner& runner,
+                                                std::vector<ClaimedFetch> batch,
+                                                std::stop_token stop) {
+  std::vector<jobs::FetchResult> results;
+  for (auto& fetch : batch) results.push_back(co_await runner.run(std::move(fetch), stop));
+  co_return results;
+}
+
 // How many objects are looked at at once.
 constexpr std::size_t kLooksAtOnce = 16;
 
@@ -98,9 +106,9 @@ struct DataProcessingService::Impl {
         tracker(&ports.jobs),
         scheduler({ports.runtime, ports.jobs, tracker, ports.log, ports.metrics},
                   scheduler_options(),
-                  [this](ClaimedFetch fetch, std::stop_token stop) {
-                    auto& lane = *lanes.at(fetch.upstream);
-                    return lane.runner.run(std::move(fetch), std::move(stop));
+                  [this](std::vector<ClaimedFetch> batch, std::stop_token stop) {
+                    auto& lane = *lanes.at(batch.front().upstream);
+                    return one_by_one(lane.runner, std::move(batch), std::move(stop));
                   }),
         work(ports.runtime) {
     // So that a number of an earlier process, which an ETag may hold, is not met again.
