@@ -214,7 +214,7 @@ struct DataProcessingService::Impl {
       return Failed(Error{
           ErrorCode::internal, fmt::format("no upstream brings {}", to_text(first.kind)), {}});
     // All requests need as many items as the first: so it is known before they are planned.
-    auto planned = plan(first, today);
+    auto planned = plan(first, today, submission.only);
     if (auto rejection = rejection_of(first, planned, lane->second->upstream.source))
       return Failed(*std::move(rejection));
     const auto items = planned.items.size() * submission.requests.size();
@@ -289,7 +289,7 @@ DataProcessingService::process_request(Submission submission, JobId request_id,
   job.labels = submission.labels;
   job.equal_to = equality_of(job.request_json, submission, today);
   if (idempotency) {
-    idempotency->fingerprint = job.request_json;
+    if (idempotency->fingerprint.empty()) idempotency->fingerprint = job.request_json;
     job.idempotency = std::move(idempotency);
   }
   job.fetches.reserve(planned->items.size());
@@ -339,13 +339,12 @@ Task<void> DataProcessingService::Impl::look_at(DryRun& run, const Plan& planned
       failure = std::move(found).error();
       break;
     }
-    if (!*found) continue;
     auto recorded = co_await ports.jobs.find_object(item.key);
     if (!recorded) {
       failure = std::move(recorded).error();
       break;
     }
-    run.items[i].is_there = is_fresh(existing, *found, *recorded, item.covers, layout);
+    run.items[i].is_there = is_kept(existing, standing_of(*found, *recorded, item.covers, layout));
   }
   if (--looking == 0) done.notify_one();
 }
