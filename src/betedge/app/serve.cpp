@@ -14,11 +14,11 @@
 #include <CLI/CLI.hpp>
 
 #include "betedge/app/command.hpp"
+#include "betedge/app/load_settings.hpp"
 #include "betedge/app/logging.hpp"
 #include "betedge/app/metered.hpp"
 #include "betedge/app/metrics.hpp"
 #include "betedge/app/reload.hpp"
-#include "betedge/app/settings.hpp"
 #include "betedge/app/stop_request.hpp"
 #include "betedge/engine/data_processing_service.hpp"
 #include "betedge/jobs/sqlite_store.hpp"
