@@ -4,8 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
+#include <vector>
 
 // What a lake is found to be: the words of coverage and of verification.
 namespace betedge::core {
@@ -53,5 +56,25 @@ class CountOf {
 };
 using DayCounts = CountOf<DayState, kDayStates.size()>;
 using VerdictCounts = CountOf<Verdict, kVerdicts.size()>;
+
+// What a verification says, one after the other. The last one is a VerifyEnd or a VerifyFailure.
+struct Difference {
+  std::string key;
+  Verdict verdict = Verdict::missing;
+  std::string detail;  // a sentence
+};
+struct VerifyProgress {
+  std::uint64_t checked = 0;  // objects so far
+};
+struct VerifyEnd {
+  std::uint64_t checked = 0;
+  std::uint64_t sound = 0;
+  VerdictCounts differences{};
+  std::vector<std::string> repair_jobs{};  // their ids
+};
+struct VerifyFailure {
+  std::string error;
+};
+using VerifyLine = std::variant<Difference, VerifyProgress, VerifyEnd, VerifyFailure>;
 
 }  // namespace betedge::core

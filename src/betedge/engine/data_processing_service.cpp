@@ -68,6 +68,14 @@ std::string likeness_of(const ObjectKey& key) {
   }
 }
 
+Task<std::vector<jobs::FetchResult>> one_by_one(FetchRunner& runner,
+                                                std::vector<ClaimedFetch> batch,
+                                                std::stop_token stop) {
+  std::vector<jobs::FetchResult> results;
+  for (auto& fetch : batch) results.push_back(co_await runner.run(std::move(fetch), stop));
+  co_return results;
+}
+
 // How many objects are looked at at once.
 constexpr std::size_t kLooksAtOnce = 16;
 
@@ -98,9 +106,9 @@ struct DataProcessingService::Impl {
         tracker(&ports.jobs),
         scheduler({ports.runtime, ports.jobs, tracker, ports.log, ports.metrics},
                   scheduler_options(),
-                  [this](ClaimedFetch fetch, std::stop_token stop) {
-                    auto& lane = *lanes.at(fetch.upstream);
-                    return lane.runner.run(std::move(fetch), std::move(stop));
+                  [this](std::vector<ClaimedFetch> batch, std::stop_token stop) {
+                    auto& lane = *lanes.at(batch.front().upstream);
+                    return one_by_one(lane.runner, std::move(batch), std::move(stop));
                   }),
         work(ports.runtime) {
     // So that a number of an earlier process, which an ETag may hold, is not met again.
@@ -205,7 +213,7 @@ struct DataProcessingService::Impl {
       return Failed(Error{
           ErrorCode::internal, fmt::format("no upstream brings {}", to_text(first.kind)), {}});
     // All requests need as many items as the first: so it is known before they are planned.
-    auto planned = plan(first, today);
+    auto planned = plan(first, today, submission.only);
     if (auto rejection = rejection_of(first, planned, lane->second->upstream.source))
       return Failed(*std::move(rejection));
     const auto items = planned.items.size() * submission.requests.size();
@@ -280,7 +288,7 @@ DataProcessingService::process_request(Submission submission, JobId request_id,
   job.labels = submission.labels;
   job.equal_to = equality_of(job.request_json, submission, today);
   if (idempotency) {
-    idempotency->fingerprint = job.request_json;
+    if (idempotency->fingerprint.empty()) idempotency->fingerprint = job.request_json;
     job.idempotency = std::move(idempotency);
   }
   job.fetches.reserve(planned->items.size());
@@ -320,7 +328,8 @@ Task<void> DataProcessingService::Impl::look_at(DryRun& run, const Plan& planned
                                                 std::size_t& looking, std::optional<Error>& failure,
                                                 Notify& done) {
   const auto existing = submission.requests.front().existing;
-  const auto price_type = price_type_of(submission.requests.front().kind, options.price_type);
+  const Layout layout{.price_type =
+                          price_type_of(submission.requests.front().kind, options.price_type)};
   while (next < planned.items.size() && !failure) {
     const auto i = next++;
     const auto& item = planned.items[i];
@@ -330,13 +339,12 @@ Task<void> DataProcessingService::Impl::look_at(DryRun& run, const Plan& planned
       failure = std::move(found).error();
       break;
     }
-    if (!*found) continue;
     auto recorded = co_await ports.jobs.find_object(item.key);
     if (!recorded) {
       failure = std::move(recorded).error();
       break;
     }
-    run.items[i].is_there = is_fresh(existing, *found, *recorded, item.covers, price_type);
+    run.items[i].is_there = is_kept(existing, standing_of(*found, *recorded, item.covers, layout));
   }
   if (--looking == 0) done.notify_one();
 }

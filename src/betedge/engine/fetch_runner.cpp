@@ -48,14 +48,13 @@ Task<Result<FetchOutcome>> FetchRunner::run(ClaimedFetch fetch, std::stop_token 
   BETEDGE_CO_TRY(auto spec, wire::fetch_spec_from_json(fetch.spec_json));
   if (spec.request.existing != Existing::replace) {
     BETEDGE_CO_TRY(const auto found, co_await ports_.lake.stat(spec.item.key));
-    if (found) {
-      BETEDGE_CO_TRY(const auto recorded, co_await ports_.jobs.find_object(spec.item.key));
-      if (is_fresh(spec.request.existing, found, recorded, spec.item.covers,
-                   price_type_of(spec.request.kind, price_type_))) {
-        FetchOutcome outcome;
-        outcome.state = ItemState::skipped;
-        co_return outcome;
-      }
+    BETEDGE_CO_TRY(const auto recorded, co_await ports_.jobs.find_object(spec.item.key));
+    const Layout layout{.price_type = price_type_of(spec.request.kind, price_type_)};
+    const auto standing = standing_of(found, recorded, spec.item.covers, layout);
+    if (is_kept(spec.request.existing, standing)) {
+      FetchOutcome outcome;
+      outcome.state = standing == Standing::no_data ? ItemState::no_data : ItemState::skipped;
+      co_return outcome;
     }
   }
   Work work{ports_.runtime.steady_now(),        std::move(fetch), std::move(spec), std::move(stop),

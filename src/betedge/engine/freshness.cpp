@@ -1,16 +1,65 @@
 #include "betedge/engine/freshness.hpp"
 
-#include "betedge/core/table.hpp"
+#include <chrono>
+#include <utility>
 
 namespace betedge::engine {
 
-bool is_fresh(Existing existing, const std::optional<ObjectInfo>& found,
-              const std::optional<ObjectRecord>& recorded, DateRange covers, PriceType price_type) {
-  if (!found || existing == Existing::replace) return false;
-  if (!recorded)
-    return existing == Existing::keep && new_york_date(found->modified_at) > covers.last;
-  return recorded->size_bytes == found->size_bytes && recorded->schema_version == kSchemaVersion &&
-         recorded->layout.price_type == price_type && recorded->covers_through >= covers.last;
+namespace {
+
+using What = ObjectRecord::What;
+
+constexpr std::chrono::days kMayBeLate{1};  // the vendor, after a session's end
+
+// A file that does not say what it is (What::adopted, of an older lake) has no schema version.
+bool says_its_layout(const ObjectRecord& recorded) {
+  return recorded.what != What::adopted || recorded.schema_version != 0;
+}
+
+}  // namespace
+
+Standing standing_of(const std::optional<ObjectInfo>& found,
+                     const std::optional<ObjectRecord>& recorded, DateRange covers, Layout layout) {
+  const bool is_of_an_object = recorded && recorded->what != What::no_data;
+  if (!found) {
+    if (!recorded || is_of_an_object || recorded->covers_through < covers.last)
+      return Standing::missing;
+    const bool was_told_late_enough =
+        new_york_date(recorded->written_at) > covers.last + kMayBeLate;
+    return was_told_late_enough ? Standing::no_data : Standing::missing;
+  }
+  if (!is_of_an_object)  // somebody has put it there since
+    return new_york_date(found->modified_at) > covers.last ? Standing::unrecorded : Standing::stale;
+  if (recorded->size_bytes != found->size_bytes || recorded->covers_through < covers.last)
+    return Standing::stale;
+  if (!says_its_layout(*recorded)) return Standing::adopted;
+  const bool is_alike = recorded->schema_version == kSchemaVersion && recorded->layout == layout;
+  return is_alike ? Standing::fresh : Standing::stale;
+}
+
+bool is_kept(Existing mode, Standing standing) {
+  if (mode == Existing::replace) return false;
+  switch (standing) {
+    case Standing::missing:
+    case Standing::stale: return false;
+    case Standing::fresh: return true;
+    case Standing::unrecorded:
+    case Standing::adopted:
+    case Standing::no_data: return mode == Existing::keep;
+  }
+  std::unreachable();
+}
+
+std::string_view to_text(Standing standing) {
+  switch (standing) {
+    case Standing::missing: return "missing";
+    case Standing::fresh: return "fresh";
+    case Standing::stale: return "stale";
+    case Standing::unrecorded: return "unrecorded";
+    case Standing::adopted: return "adopted";
+    case Standing::no_data: return "no_data";
+  }
+  std::unreachable();
 }
 
 }  // namespace betedge::engine

@@ -57,6 +57,20 @@ void begin_series(Metrics& metrics) {
   }
 }
 
+// Those that came together, each with its fetches. More than fit into one batch may have come of
+// one text.
+std::vector<std::vector<ClaimedFetch>> batches_of(std::vector<ClaimedFetch> claims) {
+  std::vector<std::vector<ClaimedFetch>> batches;
+  for (auto& claim : claims) {
+    const bool goes_along = !claim.batch.empty() && !batches.empty() &&
+                            batches.back().back().batch == claim.batch &&
+                            batches.back().size() < JobStore::kLargestBatch;
+    if (!goes_along) batches.emplace_back();
+    batches.back().push_back(std::move(claim));
+  }
+  return batches;
+}
+
 std::string_view outcome_of(const JobInfo& job) {
   if (job.items.cancelled > 0) return "cancelled";
   if (job.status == JobStatus::failed) return "failed";
@@ -65,10 +79,10 @@ std::string_view outcome_of(const JobInfo& job) {
 
 }  // namespace
 
-Scheduler::Scheduler(Ports ports, SchedulerOptions options, RunFetch run_fetch)
+Scheduler::Scheduler(Ports ports, SchedulerOptions options, RunFetches run_fetches)
     : ports_(ports),
       options_(std::move(options)),
-      run_fetch_(std::move(run_fetch)),
+      run_fetches_(std::move(run_fetches)),
       inflight_(ports.metrics.gauge(Metric::items_inflight)),
       lease_lost_(ports.metrics.counter(Metric::lease_lost)),
       rescued_(ports.metrics.counter(Metric::items_rescued)),
@@ -76,8 +90,8 @@ Scheduler::Scheduler(Ports ports, SchedulerOptions options, RunFetch run_fetch)
       wake_(ports.runtime),
       ended_(ports.runtime),
       tasks_(ports.runtime) {
-  for (const auto& [upstream, fetches] : options_.concurrency)
-    lanes_[upstream].concurrency = std::max<std::size_t>(fetches, 1);
+  for (const auto& [upstream, batches] : options_.concurrency)
+    lanes_[upstream].concurrency = std::max<std::size_t>(batches, 1);
   begin_series(ports.metrics);
 }
 
@@ -102,7 +116,9 @@ Task<Result<CreatedJob>> Scheduler::submit(NewJob job) {
 Task<Result<JobInfo>> Scheduler::cancel(JobId job) {
   BETEDGE_CO_TRY(const auto changes, co_await ports_.jobs.cancel_job(job));
   for (const auto& changed : changes.jobs) take_in(changed);
-  stop_fetches(changes.to_stop);
+  for (const auto fetch : changes.to_stop)
+    if (auto* held = find_held(fetch)) held->is_cancelled = true;
+  stop_unneeded_batches();
   co_return changes.jobs.at(0);
 }
 
@@ -129,9 +145,9 @@ std::optional<std::string> Scheduler::paused_for(std::string_view upstream) cons
   return lane == lanes_.end() ? std::nullopt : lane->second.paused_for;
 }
 
-void Scheduler::set_concurrency(std::string_view upstream, std::size_t fetches) {
+void Scheduler::set_concurrency(std::string_view upstream, std::size_t batches) {
   if (const auto lane = lanes_.find(upstream); lane != lanes_.end())
-    lane->second.concurrency = std::max<std::size_t>(fetches, 1);
+    lane->second.concurrency = std::max<std::size_t>(batches, 1);
   wake_.notify_one();
 }
 
@@ -143,9 +159,9 @@ Task<void> Scheduler::stop(std::chrono::milliseconds grace) {
     if (woken == Woken::timed_out) break;
   }
   handing_back_ = true;
-  std::vector<std::stop_source> left;  // a fetch may end, and leave the list, while being asked
-  for (const auto& running : running_) left.push_back(running.stop);
-  for (auto& fetch : left) fetch.request_stop();
+  std::vector<std::stop_source> left;  // a batch may end, and leave the list, while being asked
+  for (const auto& batch : running_) left.push_back(batch.stop);
+  for (auto& batch : left) batch.request_stop();
   co_await tasks_.close();
 }
 
@@ -176,7 +192,7 @@ Task<void> Scheduler::claim_and_start() {
   }
 }
 
-// Claims into the lane's free slots. Answers when the next fetch that waits for its time is ready.
+// Claims into the lane's free slots.
 Task<Result<std::optional<std::chrono::milliseconds>>> Scheduler::fill(std::string upstream,
                                                                        std::stop_token stop) {
   auto& lane = lanes_.at(upstream);
@@ -186,21 +202,30 @@ Task<Result<std::optional<std::chrono::milliseconds>>> Scheduler::fill(std::stri
                                                          options_.owner, options_.lease));
   store_answered();
   for (const auto& job : claims.changed_jobs) take_in(job);
-  for (auto& claim : claims.fetches) {
-    if (stop.stop_requested()) {
-      Verdict back{.kind = Verdict::Kind::put_back, .event = "item_handed_back"};
-      co_await write_down(std::move(claim), std::move(back));
-    } else {
+  for (auto& batch : batches_of(std::move(claims.fetches))) {
+    Batch claimed{.upstream = upstream, .fetches = {}, .since = ports_.runtime.steady_now()};
+    for (auto& claim : batch) {
       claim.upstream = upstream;
-      lane.running += 1;
-      observe_queue_time(claim);
-      running_.push_back(
-          {.claim = std::move(claim), .since = ports_.runtime.steady_now(), .stop = {}});
-      inflight_.add(1);
-      tasks_.spawn(run_one(std::prev(running_.end())));
+      claimed.fetches.push_back({.claim = std::move(claim)});
+    }
+    if (!stop.stop_requested()) {
+      start(std::move(claimed));
+      continue;
+    }
+    for (auto& held : claimed.fetches) {
+      Verdict back{.kind = Verdict::Kind::put_back, .event = "item_handed_back"};
+      co_await write_down(held, std::move(back));
     }
   }
   co_return claims.next_ready_in;
+}
+
+void Scheduler::start(Batch batch) {
+  for (const auto& held : batch.fetches) observe_queue_time(held.claim);
+  inflight_.add(static_cast<double>(batch.fetches.size()));
+  lanes_.at(batch.upstream).running += 1;
+  running_.push_back(std::move(batch));
+  tasks_.spawn(run(std::prev(running_.end())));
 }
 
 // Our own leases first, then those that nobody renews: after a long standstill of this process its
@@ -208,8 +233,9 @@ Task<Result<std::optional<std::chrono::milliseconds>>> Scheduler::fill(std::stri
 Task<void> Scheduler::keep_leases() {
   while (co_await sleep_for(ports_.runtime, options_.lease / 3, tasks_.stop_token())) {
     std::vector<std::pair<FetchId, std::uint64_t>> held;
-    for (const auto& running : running_)
-      held.emplace_back(running.claim.fetch, running.claim.fence);
+    for (const auto& batch : running_)
+      for (const auto& one : batch.fetches)
+        if (!one.is_lost && !one.is_settled) held.emplace_back(one.claim.fetch, one.claim.fence);
     bool store_is_there = true;
     for (const auto& [fetch, fence] : held) {
       const auto renewed = co_await ports_.jobs.renew(fetch, fence, options_.lease);
@@ -219,11 +245,10 @@ Task<void> Scheduler::keep_leases() {
         store_is_there = false;
         break;
       }
-      const auto ours = std::ranges::find_if(running_, [&](const Running& running) {
-        return running.claim.fetch == fetch && running.claim.fence == fence;
-      });
-      if (ours != running_.end()) lose(*ours, renewed.error().message);
+      auto* ours = find_held(fetch);
+      if (ours != nullptr && ours->claim.fence == fence) lose(*ours, renewed.error().message);
     }
+    stop_unneeded_batches();
     if (!store_is_there) continue;
     auto changed = co_await ports_.jobs.take_back(JobStore::Which::expired, options_.max_crashes);
     if (!changed) {
@@ -236,68 +261,85 @@ Task<void> Scheduler::keep_leases() {
   }
 }
 
-Task<void> Scheduler::run_one(std::list<Running>::iterator running) {
-  std::optional<Verdict> verdict;
-  std::string thrown;
+Task<void> Scheduler::run(std::list<Batch>::iterator batch) {
+  const auto& held = batch->fetches;
+  std::vector<FetchResult> results;
+  std::optional<std::string> broken;
   try {
-    auto run = run_fetch_(running->claim, running->stop.get_token());
-    const auto result = co_await std::move(run);
-    if (!result && result.error().code == ErrorCode::fenced) lose(*running, result.error().message);
-    verdict = judge(*running, result);
+    std::vector<ClaimedFetch> claims;
+    for (const auto& one : held) claims.push_back(one.claim);
+    auto running = run_fetches_(std::move(claims), batch->stop.get_token());
+    results = co_await std::move(running);
+    if (results.size() != held.size())
+      broken = fmt::format("{} results of {} fetches", results.size(), held.size());
   } catch (const std::exception& error) {
-    thrown = error.what();
+    broken = error.what();
   } catch (...) {
-    thrown = "an exception of unknown type";
+    broken = "an exception of unknown type";
   }
-  if (!verdict) {
-    verdict.emplace(Verdict{.kind = Verdict::Kind::complete, .event = "item_failed"});
-    verdict->outcome.state = ItemState::failed;
-    verdict->outcome.error = "internal: " + thrown;
-    verdict->reason = to_text(ErrorCode::internal);
-  }
-  if (!running->lost) {
-    auto claim = running->claim;
-    co_await write_down(std::move(claim), *std::move(verdict));
-  }
-  const std::chrono::duration<double> took = ports_.runtime.steady_now() - running->since;
-  ports_.metrics.histogram(Metric::item_run_seconds, {dataset_of(running->claim.key)})
-      .observe(took.count());
-  inflight_.add(-1);
-  lanes_.at(running->claim.upstream).running -= 1;
-  running_.erase(running);
+  std::vector<Verdict> verdicts;
+  const auto chance = luck(ports_.runtime);
+  for (std::size_t i = 0; i < held.size(); ++i)
+    verdicts.push_back(broken ? failed_by({ErrorCode::internal, "internal: " + *broken, {}})
+                              : judge(held[i], results[i], chance));
+  co_await write_down(batch, std::move(verdicts));
+
+  const std::chrono::duration<double> took = ports_.runtime.steady_now() - batch->since;
+  for (const auto& one : held)
+    ports_.metrics.histogram(Metric::item_run_seconds, {dataset_of(one.claim.key)})
+        .observe(took.count());
+  inflight_.add(-static_cast<double>(held.size()));
+  lanes_.at(batch->upstream).running -= 1;
+  running_.erase(batch);
   wake_.notify_one();
   ended_.notify_all();
 }
 
-Scheduler::Verdict Scheduler::judge(const Running& running, const FetchResult& result) {
-  const auto& claim = running.claim;
+// What concerns a fetch alone goes to the store together, into one commit: so also what is put back
+// with the same delay is ready at the same moment. What fails whole jobs comes after it, one by
+// one: the first may end what the next would say.
+Task<void> Scheduler::write_down(std::list<Batch>::iterator batch, std::vector<Verdict> verdicts) {
+  auto& held = batch->fetches;
+  TaskScope together(ports_.runtime);
+  for (std::size_t i = 0; i < held.size(); ++i)
+    if (!held[i].is_lost && verdicts[i].kind != Verdict::Kind::fail_jobs)
+      together.spawn(write_down(held[i], std::move(verdicts[i])));
+  co_await together.close();
+  for (std::size_t i = 0; i < held.size(); ++i)
+    if (!held[i].is_lost && !held[i].is_settled)
+      co_await write_down(held[i], std::move(verdicts[i]));
+}
+
+Scheduler::Verdict Scheduler::failed_by(const Error& error) {
+  Verdict verdict{.kind = Verdict::Kind::complete, .event = "item_failed"};
+  verdict.outcome.state = ItemState::failed;
+  verdict.outcome.error = error.message;
+  verdict.reason = to_text(error.code);
+  return verdict;
+}
+
+Scheduler::Verdict Scheduler::judge(const Held& held, const FetchResult& result, double luck) {
+  const auto fetch = held.claim.fetch;
   if (result) {
-    waits_.erase(claim.fetch);
+    waits_.erase(fetch);
     const bool is_incomplete = result->state == ItemState::succeeded && !result->note.empty();
     return {.kind = Verdict::Kind::complete,
             .event = event_of(result->state),
             .outcome = *result,
             .reason = is_incomplete ? kIncomplete : kNoReason};
   }
-  auto verdict = judge_failure(running, result.error());
-  if (verdict.event != "item_waits") waits_.erase(claim.fetch);
+  auto verdict = judge_failure(held, result.error(), luck);
+  if (verdict.event != "item_waits") waits_.erase(fetch);
   return verdict;
 }
 
-Scheduler::Verdict Scheduler::judge_failure(const Running& running, const Error& error) {
-  const auto& claim = running.claim;
-  const auto item_failed = [&error] {
-    Verdict verdict{.kind = Verdict::Kind::complete, .event = "item_failed"};
-    verdict.outcome.state = ItemState::failed;
-    verdict.outcome.error = error.message;
-    verdict.reason = to_text(error.code);
-    return verdict;
-  };
+Scheduler::Verdict Scheduler::judge_failure(const Held& held, const Error& error, double luck) {
+  const auto& claim = held.claim;
   Verdict again{.kind = Verdict::Kind::put_back,
                 .event = "item_retry",
                 .error = error.message,
                 .reason = to_text(error.code)};
-  if (running.cancelled && error.code == ErrorCode::cancelled) {
+  if (held.is_cancelled && error.code == ErrorCode::cancelled) {
     again.event = "item_cancelled";
     return again;
   }
@@ -309,9 +351,8 @@ Scheduler::Verdict Scheduler::judge_failure(const Running& running, const Error&
   }
   switch (next) {
     case AfterFailure::try_again: {
-      const auto delay =
-          next_delay(error, claim.attempts_made + 1, options_.retry, luck(ports_.runtime));
-      if (!delay) return item_failed();
+      const auto delay = next_delay(error, claim.attempts_made + 1, options_.retry, luck);
+      if (!delay) return failed_by(error);
       again.delay = *delay;
       again.counts_attempt = true;
       return again;
@@ -321,12 +362,11 @@ Scheduler::Verdict Scheduler::judge_failure(const Running& running, const Error&
       if (paused_for(claim.upstream) && error.code == ErrorCode::upstream_unavailable) return again;
       auto& waiting = waits_[claim.fetch];
       waiting.job = claim.job_id;
-      const auto delay =
-          next_delay(error, ++waiting.in_a_row, options_.retry, luck(ports_.runtime));
+      const auto delay = next_delay(error, ++waiting.in_a_row, options_.retry, luck);
       again.delay = delay.value_or(options_.retry.longest_delay);
       return again;
     }
-    case AfterFailure::give_up: return item_failed();
+    case AfterFailure::give_up: return failed_by(error);
     case AfterFailure::fail_job:
       return {.kind = Verdict::Kind::fail_jobs,
               .event = "item_failed",
@@ -336,16 +376,18 @@ Scheduler::Verdict Scheduler::judge_failure(const Running& running, const Error&
   std::unreachable();
 }
 
-Task<void> Scheduler::write_down(ClaimedFetch claim, Verdict verdict) {
+Task<void> Scheduler::write_down(Held& held, Verdict verdict) {
+  const auto& claim = held.claim;
   const auto changes = co_await settle(claim, verdict);
+  held.is_settled = true;
   if (changes) {
     log_verdict(claim, verdict);
     if (verdict.counts_attempt)
       ports_.metrics.counter(Metric::item_retries, {verdict.reason}).add();
     for (const auto& job : changes->jobs) take_in(job, verdict.reason);
-    for (auto& running : running_)
-      if (std::ranges::find(changes->to_stop, running.claim.fetch) != changes->to_stop.end())
-        lose(running, kItsJobHasFailed);
+    for (const auto fetch : changes->to_stop)
+      if (auto* lost = find_held(fetch)) lose(*lost, kItsJobHasFailed);
+    stop_unneeded_batches();
     co_return;
   }
   const bool store_is_out = changes.error().code == ErrorCode::store_unavailable;
@@ -356,6 +398,7 @@ Task<void> Scheduler::write_down(ClaimedFetch claim, Verdict verdict) {
                     {"error", changes.error().message}});
   if (store_is_out) co_return;
   lease_lost_.add();
+  waits_.erase(claim.fetch);
   // Somebody else ended it, or we did and the answer was lost: see what became of the job.
   const auto now = co_await ports_.jobs.get_job(claim.job_id);
   if (now && *now) take_in(**now);
@@ -436,14 +479,21 @@ void Scheduler::take_in(const JobInfo& job, std::string_view reason) {
                     {"error", job.error_message.value_or("")}});
 }
 
-void Scheduler::stop_fetches(const std::vector<FetchId>& fetches) {
-  std::vector<std::stop_source> asked;  // a fetch may end, and leave the list, while being asked
-  for (auto& running : running_) {
-    if (std::ranges::find(fetches, running.claim.fetch) == fetches.end()) continue;
-    running.cancelled = true;
-    asked.push_back(running.stop);
-  }
-  for (auto& fetch : asked) fetch.request_stop();
+Scheduler::Held* Scheduler::find_held(FetchId fetch) {
+  for (auto& batch : running_)
+    for (auto& held : batch.fetches)
+      if (held.claim.fetch == fetch && !held.is_lost && !held.is_settled) return &held;
+  return nullptr;
+}
+
+void Scheduler::stop_unneeded_batches() {
+  std::vector<std::stop_source> unneeded;  // a batch may end, and leave the list, while being asked
+  for (const auto& batch : running_)
+    if (std::ranges::all_of(batch.fetches, [](const Held& held) {
+          return held.is_lost || held.is_cancelled || held.is_settled;
+        }))
+      unneeded.push_back(batch.stop);
+  for (auto& batch : unneeded) batch.request_stop();
 }
 
 // By the job's own counters, so that the metrics say what GET /jobs/{id} says, whoever ended the
@@ -481,16 +531,15 @@ void Scheduler::observe_queue_time(const ClaimedFetch& claim) {
   queue_seconds_.observe(std::max(waited.count(), 0.0));  // the wall clock may be set back
 }
 
-void Scheduler::lose(Running& running, std::string_view why) {
-  if (std::exchange(running.lost, true)) return;
+void Scheduler::lose(Held& held, std::string_view why) {
+  if (std::exchange(held.is_lost, true)) return;
   if (why != kItsJobHasFailed) lease_lost_.add();
-  waits_.erase(running.claim.fetch);
+  waits_.erase(held.claim.fetch);
   ports_.log.event(Level::warning, "lease_lost",
-                   {{"job", running.claim.job_id.text()},
-                    {"item", running.claim.key.text()},
-                    {"attempt", std::to_string(running.claim.attempts_made + 1)},
+                   {{"job", held.claim.job_id.text()},
+                    {"item", held.claim.key.text()},
+                    {"attempt", std::to_string(held.claim.attempts_made + 1)},
                     {"error", std::string(why)}});
-  running.stop.request_stop();
 }
 
 void Scheduler::log_verdict(const ClaimedFetch& claim, const Verdict& verdict) {

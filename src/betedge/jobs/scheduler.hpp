@@ -22,12 +22,16 @@
 namespace betedge::jobs {
 
 using FetchResult = Result<FetchOutcome>;
-// Runs a claimed fetch; ends soon after stop is asked for. An exception out of it fails the item
-// with "internal: …", and nothing else.
-using RunFetch = std::function<Task<FetchResult>(ClaimedFetch, std::stop_token)>;
+// Brings the fetches of a batch, 1 to JobStore::kLargestBatch that were claimed together; answers
+// with how each of them ended, in their order. Ends soon after stop is asked for, which is done
+// when none of them is needed any more, or there is no time left: one that is lost alone is told so
+// by the store (`fenced`) before it is published. An exception, or another number of results, fails
+// the items of all of them with "internal: …", and nothing else.
+using RunFetches =
+    std::function<Task<std::vector<FetchResult>>(std::vector<ClaimedFetch>, std::stop_token)>;
 
 struct SchedulerOptions {
-  // Fetches at once, at least 1, of each upstream that is served at all.
+  // Batches at once, at least 1, of each upstream that is served at all.
   std::map<std::string, std::size_t> concurrency{{"thetadata", 4}};
   std::chrono::milliseconds lease{60'000};
   RetryPolicy retry;
@@ -37,11 +41,14 @@ struct SchedulerOptions {
   int max_crashes = 20;
 };
 
-// Claims fetches while their upstream has free slots, runs each in a task of its own, and writes
-// down how it ended: item ended, again later (core/retry.hpp), or job failed. Keeps the tracker
-// informed and the log: job_started, item_done, item_skipped, item_no_data, item_failed,
-// item_retry, item_waits, item_handed_back, item_cancelled, item_not_recorded, lease_lost,
-// job_completed, job_failed, job_cancelled, job_retried, store_unavailable, store_back.
+// Claims batches of fetches while their upstream has free slots, runs each batch in a task of its
+// own, and writes down how each of its fetches ended: item ended, again later (core/retry.hpp), or
+// job failed. A batch takes one slot until the last of its fetches is written down; of those that
+// are to be tried again, what failed alike becomes ready at the same moment, so that what may be
+// batched again is. Keeps the tracker informed and the log: job_started, item_done, item_skipped,
+// item_no_data, item_failed, item_retry, item_waits, item_handed_back, item_cancelled,
+// item_not_recorded, lease_lost, job_completed, job_failed, job_cancelled, job_retried,
+// store_unavailable, store_back.
 //
 // A store that is out is tried again at growing distances, up to 5 s, and results wait for it. Loop
 // thread only. Everything given to it outlives it; stop() before dropping it.
@@ -54,7 +61,7 @@ class Scheduler {
     Log& log;
     Metrics& metrics = no_metrics();
   };
-  Scheduler(Ports ports, SchedulerOptions options, RunFetch run_fetch);
+  Scheduler(Ports ports, SchedulerOptions options, RunFetches run_fetches);
 
   // Takes back what an earlier process held, loads what has not ended into the tracker, and begins
   // to claim. The store's error when it is out: nothing has begun then, and start may be called
@@ -63,8 +70,8 @@ class Scheduler {
 
   // Makes the job and begins to work on it; the tracker knows it when this answers.
   Task<Result<CreatedJob>> submit(NewJob job);
-  // The job asked to stop: its running fetches are, unless another job needs them. Answers at once
-  // with the job as it is then.
+  // The job asked to stop: its running fetches are, unless another job needs them or something else
+  // of their batch. Answers at once with the job as it is then.
   Task<Result<JobInfo>> cancel(JobId job);
   // Its failed items begin anew. conflict, not_found as the store.
   Task<Result<JobInfo>> retry(JobId job);
@@ -86,22 +93,28 @@ class Scheduler {
   }
 
   // At least 1. Fewer than are running: those end first.
-  void set_concurrency(std::string_view upstream, std::size_t fetches);
+  void set_concurrency(std::string_view upstream, std::size_t batches);
+  // Batches, of all upstreams.
   std::size_t running() const { return running_.size(); }
 
-  // No new claims from this moment. Running fetches have `grace` to end; then they are asked to
+  // No new claims from this moment. Running batches have `grace` to end; then they are asked to
   // stop and handed back, without an attempt, for the next start. Returns when none is left. Call
   // it once.
   Task<void> stop(std::chrono::milliseconds grace);
 
  private:
   // A fetch between its claim and the store's answer to its end.
-  struct Running {
+  struct Held {
     ClaimedFetch claim;
-    SteadyTime since{};  // its claim
-    std::stop_source stop;
-    bool lost = false;       // no longer ours: nothing to write down
-    bool cancelled = false;  // nobody needs it any more
+    bool is_lost = false;       // no longer ours: nothing to write down
+    bool is_cancelled = false;  // nobody needs it any more
+    bool is_settled = false;    // the store has answered: nothing left to renew
+  };
+  struct Batch {
+    std::string upstream;
+    std::vector<Held> fetches;  // at least one; stays as it is
+    SteadyTime since{};         // the claim
+    std::stop_source stop{};
   };
   // How a fetch ended, and so what is to be written down: one call of the store.
   struct Verdict {
@@ -122,23 +135,28 @@ class Scheduler {
 
   Task<void> claim_and_start();
   Task<void> keep_leases();
-  Task<void> run_one(std::list<Running>::iterator running);
-  Task<void> write_down(ClaimedFetch claim, Verdict verdict);
+  void start(Batch batch);
+  Task<void> run(std::list<Batch>::iterator batch);
+  Task<void> write_down(std::list<Batch>::iterator batch, std::vector<Verdict> verdicts);
+  Task<void> write_down(Held& held, Verdict verdict);  // held outlives it
   Task<Result<Changes>> settle(ClaimedFetch claim, Verdict verdict);
-  // What the lane may still run; the store's error when it was out.
+  // When the next fetch that waits for its time is ready; the store's error when it was out.
   Task<Result<std::optional<std::chrono::milliseconds>>> fill(std::string upstream,
                                                               std::stop_token stop);
 
-  Verdict judge(const Running& running, const FetchResult& result);
-  Verdict judge_failure(const Running& running, const Error& error);
-  void stop_fetches(const std::vector<FetchId>& fetches);
+  // `luck`: drawn once for a batch.
+  Verdict judge(const Held& held, const FetchResult& result, double luck);
+  static Verdict failed_by(const Error& error);
+  Verdict judge_failure(const Held& held, const Error& error, double luck);
+  Held* find_held(FetchId fetch);
+  void stop_unneeded_batches();
   // `reason`: why items ended, if they did.
   void take_in(const JobInfo& job, std::string_view reason = kNoReason);
   void count_items(const ItemCounts& before, std::uint64_t rows_before, const JobInfo& after,
                    std::string_view reason);
   std::string_view dataset_of_job(const JobInfo& job);
   void observe_queue_time(const ClaimedFetch& claim);
-  void lose(Running& running, std::string_view why);
+  void lose(Held& held, std::string_view why);
   void log_verdict(const ClaimedFetch& claim, const Verdict& verdict);
   void store_failed(const Error& error);
   void store_answered();
@@ -147,8 +165,8 @@ class Scheduler {
 
   Ports ports_;
   SchedulerOptions options_;
-  RunFetch run_fetch_;
-  std::list<Running> running_;
+  RunFetches run_fetches_;
+  std::list<Batch> running_;
   struct Waiting {
     JobId job;
     int in_a_row = 0;

@@ -78,7 +78,8 @@ struct ClaimedFetch {
   std::string spec_json;
   int attempts_made = 0;   // before this claim
   std::string upstream{};  // as it was claimed for
-  // Those of one claim with the same batch are to be brought together; empty: alone.
+  // Those of one claim with the same batch that follow each other are to be brought together, up to
+  // kLargestBatch; empty: alone, also when the fetch has a batch but was tried before.
   std::string batch{};
 };
 

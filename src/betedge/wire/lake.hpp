@@ -5,7 +5,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "betedge/core/error.hpp"
@@ -93,26 +92,13 @@ std::optional<DayCounts> parse_nothing_to_fill(std::string_view json);
 
 // ---- POST /lake/verify ----
 
-// Its answer is of lines, each one JSON object and one of these; the last one is a VerifyEnd or a
-// VerifyFailure, or else the answer is not whole.
-struct Difference {
-  std::string key;
-  Verdict verdict = Verdict::missing;
-  std::string detail;  // a sentence
-};
-struct VerifyProgress {
-  std::uint64_t checked = 0;  // objects so far
-};
-struct VerifyEnd {
-  std::uint64_t checked = 0;
-  std::uint64_t sound = 0;
-  VerdictCounts differences;
-  std::vector<std::string> repair_jobs;  // their ids
-};
-struct VerifyFailure {
-  std::string error;
-};
-using VerifyLine = std::variant<Difference, VerifyProgress, VerifyEnd, VerifyFailure>;
+// Its answer is of lines, each one JSON object and one of these (core/lake.hpp); the last one is a
+// VerifyEnd or a VerifyFailure, or else the answer is not whole.
+using core::Difference;
+using core::VerifyEnd;
+using core::VerifyFailure;
+using core::VerifyLine;
+using core::VerifyProgress;
 // With its end of line.
 std::string verify_line_json(const VerifyLine& line);
 // With or without its end of line.

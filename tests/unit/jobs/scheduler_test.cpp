@@ -1,181 +1,15 @@
-#include "betedge/jobs/scheduler.hpp"
-
 #include <gmock/gmock.h>
 
 #include <algorithm>
-#include <map>
-#include <stdexcept>
 
-#include "betedge/jobs/sqlite_store.hpp"
-#include "contract/job_store/contract.hpp"
-#include "support/counted_metrics.hpp"
-#include "support/interposed_store.hpp"
+#include "unit/jobs/scheduler_fixture.hpp"
 
 namespace betedge::jobs {
 namespace {
 
-using namespace std::chrono_literals;
-using ::testing::Contains;
-using ::testing::ElementsAre;
-using testing::ended;
 using ::testing::HasSubstr;
-using testing::job_id;
-using testing::new_job;
-
-class RecordingLog final : public Log {
- public:
-  using Fields = std::map<std::string, std::string, std::less<>>;
-  void event(Level /*level*/, std::string_view name, std::initializer_list<Field> fields) override {
-    auto& entry = events.emplace_back(std::string(name), Fields{});
-    for (const auto& field : fields) entry.second.emplace(field.name, field.value);
-  }
-  std::size_t count(std::string_view name) const { return all(name).size(); }
-  std::vector<Fields> all(std::string_view name) const {
-    std::vector<Fields> found;
-    for (const auto& [event, fields] : events)
-      if (event == name) found.push_back(fields);
-    return found;
-  }
-
-  std::vector<std::pair<std::string, Fields>> events;
-};
-
-// A store that can be out. `answers_to_lose`: it does what it is asked, and then says it is out.
-class FlakyStore final : public testing::InterposedStore {
- public:
-  using InterposedStore::InterposedStore;
-
-  bool out = false;
-  int answers_to_lose = 0;
-  int calls = 0;
-
- private:
-  Result<void> before(std::string_view) override {
-    ++calls;
-    if (out) return fail(ErrorCode::store_unavailable, "job store: disk I/O error");
-    return {};
-  }
-  Result<void> after(std::string_view) override {
-    if (answers_to_lose == 0) return {};
-    --answers_to_lose;
-    return fail(ErrorCode::store_unavailable, "job store: the answer was lost");
-  }
-};
-
-// What a fetch does, told by the test.
-struct Doing {
-  std::chrono::milliseconds takes{100};
-  FetchResult result = ended(ItemState::succeeded);
-  bool throws = false;
-};
-
-Error error_of(ErrorCode code, std::string message, std::chrono::milliseconds retry_after = {}) {
-  return {code, std::move(message), retry_after};
-}
-
-// The engine's place, taken by a script.
-class Fetches {
- public:
-  struct Start {
-    ObjectKey key;
-    SteadyTime at;
-    std::uint64_t fence;
-  };
-  explicit Fetches(Runtime& runtime) : runtime_(runtime) {}
-
-  Task<FetchResult> run(ClaimedFetch claim, std::stop_token stop) {
-    starts.push_back({claim.key, runtime_.steady_now(), claim.fence});
-    most_at_once = std::max(most_at_once, ++at_once);
-    const auto doing = script(claim);
-    const bool slept = co_await sleep_for(runtime_, doing.takes, stop);
-    --at_once;
-    if (!slept) {
-      ++stopped;
-      co_return fail(ErrorCode::cancelled, "asked to stop");
-    }
-    if (doing.throws) throw std::runtime_error("the decoder tripped");
-    co_return doing.result;
-  }
-
-  // When the fetch of this key was started, time by time, from the first on.
-  std::vector<std::chrono::milliseconds> times(const ObjectKey& key) const {
-    std::vector<std::chrono::milliseconds> found;
-    std::optional<SteadyTime> first;
-    for (const auto& start : starts) {
-      if (start.key != key) continue;
-      if (!first) first = start.at;
-      found.push_back(std::chrono::duration_cast<std::chrono::milliseconds>(start.at - *first));
-    }
-    return found;
-  }
-
-  std::function<Doing(const ClaimedFetch&)> script = [](const ClaimedFetch&) { return Doing{}; };
-  std::vector<Start> starts;
-  int at_once = 0, most_at_once = 0, stopped = 0;
-
- private:
-  Runtime& runtime_;
-};
-
-class SchedulerTest : public ::testing::TestWithParam<std::uint64_t> {
- public:  // for the scenarios, which are coroutines beside it
-  SchedulerTest() {
-    options_.concurrency = {{"thetadata", 4}};
-    options_.lease = 60s;
-    make_scheduler();
-  }
-
-  void make_scheduler() {
-    tracker_.emplace(&store_);
-    scheduler_.emplace(Scheduler::Ports{runtime_, store_, *tracker_, log_, metrics_}, options_,
-                       [this](ClaimedFetch claim, std::stop_token stop) {
-                         return fetches_.run(std::move(claim), std::move(stop));
-                       });
-  }
-
-  // As the front door does.
-  Task<void> submit(std::uint64_t number, std::size_t items) {
-    (co_await scheduler_->submit(new_job(number, items))).value();
-  }
-  Task<void> sleep(std::chrono::milliseconds time) { co_await sleep_for(runtime_, time); }
-  bool has_ended(std::uint64_t number) const {
-    const auto* job = tracker_->find(job_id(number));
-    return job->status == JobStatus::completed || job->status == JobStatus::failed;
-  }
-  Task<void> end_of(std::uint64_t number) {
-    while (!has_ended(number)) co_await sleep(10ms);
-  }
-  // A job from its submission to its end.
-  Task<void> whole(std::uint64_t number, std::size_t items) {
-    (co_await scheduler_->start()).value();
-    co_await submit(number, items);
-    co_await end_of(number);
-    co_await scheduler_->stop(10s);
-  }
-
-  const JobInfo& job(std::uint64_t number) const { return *tracker_->find(job_id(number)); }
-  std::vector<ItemRecord> items(std::uint64_t number) {
-    std::optional<Result<ItemPage>> page;
-    runtime_.run(testing::keep_value(file_->list_items(job_id(number), {.state = {}, .limit = 10'000}), page));
-    return page->value().items;
-  }
-  SteadyTime now() const { return runtime_.steady_now(); }
-
-  testing::VirtualRuntime runtime_{GetParam()};
-  std::unique_ptr<JobStore> file_ = open_sqlite_store(runtime_, ":memory:").value();
-  FlakyStore store_{*file_};
-  RecordingLog log_;
-  Fetches fetches_{runtime_};
-  testing::CountedMetrics metrics_;
-  SchedulerOptions options_;
-  std::optional<JobTracker> tracker_;
-  std::optional<Scheduler> scheduler_;
-};
 
 INSTANTIATE_TEST_SUITE_P(Worlds, SchedulerTest, ::testing::Range<std::uint64_t>(1, 6));
-
-// --- SEED.md: background tasks
-// ------------------------------------------------------------------------
 
 TEST_P(SchedulerTest, BackgroundTaskIsCreatedRunsAndLeavesItsScope) {
   const auto scenario = [](SchedulerTest& t) -> Task<void> {
@@ -228,9 +62,6 @@ TEST_P(SchedulerTest, AJobIsTrackedFromItsStartToItsEnd) {
   EXPECT_EQ(completed.at("error"), "");
 }
 
-// --- SEED.md: error handling
-// --------------------------------------------------------------------------
-
 TEST_P(SchedulerTest, AnItemsErrorIsCountedAndTheJobGoesOn) {
   fetches_.script = [](const ClaimedFetch& claim) {
     Doing doing;
@@ -282,9 +113,6 @@ TEST_P(SchedulerTest, AJobOfWhichNothingCameFails) {
   EXPECT_EQ(job(1).error_message, "3 of 3 items failed: 0: 403");
 }
 
-// --- Fairness and limits
-// --------------------------------------------------------------------------------
-
 TEST_P(SchedulerTest, AJobOfOneDayDoesNotWaitForOneOfAYear) {
   const auto scenario = [](SchedulerTest& t) -> Task<void> {
     (co_await t.scheduler_->start()).value();
@@ -327,9 +155,6 @@ TEST_P(SchedulerTest, TheLimitIsUsedAndNeverExceeded) {
   };
   runtime_.run(scenario(*this));
 }
-
-// --- Retries
-// ----------------------------------------------------------------------------------------------
 
 TEST_P(SchedulerTest, APassingFaultIsTriedAgainAtGrowingDistancesAndThenFails) {
   fetches_.script = [](const ClaimedFetch&) {
@@ -380,9 +205,6 @@ TEST_P(SchedulerTest, BeingThrottledCostsNoAttempt) {
   EXPECT_LT(times[1] - times[0], times[5] - times[4]);
   EXPECT_LE(times[10] - times[9], options_.retry.longest_delay + 20ms);
 }
-
-// --- The gate
-// -----------------------------------------------------------------------------------------------
 
 TEST_P(SchedulerTest, WhilePausedNothingIsClaimedAndWhatComesBackWaitsWithoutAnAttempt) {
   bool gone = false;
@@ -453,9 +275,6 @@ TEST_P(SchedulerTest, AnUpstreamThatIsGoneWithoutAPauseIsNotHammered) {
   EXPECT_GT(fetches_.times(testing::key_of(1, 0)).back(), 5s);
 }
 
-// --- Leases
-// ---------------------------------------------------------------------------------------------------
-
 TEST_P(SchedulerTest, AFetchLongerThanItsLeaseKeepsIt) {
   options_.lease = 3s;
   make_scheduler();
@@ -510,9 +329,6 @@ TEST_P(SchedulerTest, AFetchThatFindsItselfFencedIsNoFailure) {
   EXPECT_EQ(job(1).items, (ItemCounts{.succeeded = 1}));
   EXPECT_EQ(items(1)[0].attempts, 1);
 }
-
-// --- Starting and stopping
-// ------------------------------------------------------------------------------------
 
 TEST_P(SchedulerTest, WhatAnEarlierProcessHeldIsTakenUp) {
   const auto scenario = [](SchedulerTest& t) -> Task<void> {
@@ -597,9 +413,6 @@ TEST_P(SchedulerTest, AStopBeforeAStartReturns) {
   runtime_.run(scheduler_->stop(10s));
   EXPECT_EQ(fetches_.starts.size(), 0u);
 }
-
-// --- A store that is out
-// -------------------------------------------------------------------------------------
 
 TEST_P(SchedulerTest, AStoreThatIsOutAtTheStartIsSaidAndTheStartCanBeRepeated) {
   const auto scenario = [](SchedulerTest& t) -> Task<void> {
