@@ -360,8 +360,8 @@ class Sim(Process):
 class Scrape:
     """One answer of /metrics: series by name and labels."""
 
-    def __init__(self, server):
-        self.answer = server.client.get("/metrics")
+    def __init__(self, server, headers=None):
+        self.answer = server.client.get("/metrics", headers=headers)
         assert self.answer.status == 200, self.answer
         self.series = {}
         for line in self.answer.text.splitlines():

@@ -91,8 +91,13 @@ def test_a_reload_changes_the_hosts(serve):
     assert server.client.get("/jobs", headers=named).status == 200
 
 
-def test_a_bad_file_keeps_the_old_settings(serve):
+def test_a_bad_file_keeps_the_old_settings_and_the_scrape_says_so(serve):
     server = serve(BETEDGE_SYNC_ENABLED="false")
+
+    def was_successful():
+        return harness.Scrape(server)("betedge_config_last_reload_successful")
+
+    assert was_successful() == 1
     write(server, "[async]\ndefault = false\n")
     reload(server)
     for text, sentence in (
@@ -105,6 +110,10 @@ def test_a_bad_file_keeps_the_old_settings(serve):
         server.wait_until(
             lambda: [e for e in server.events("settings_rejected") if sentence in e["error"]], sentence)
         assert "Deprecation" in submit(server).headers
+        assert was_successful() == 0
+    write(server, "[async]\ndefault = false\n")
+    reload(server, count=2)
+    assert was_successful() == 1
     assert server.stop() == 0
     assert server.events("service_stopping", signal="SIGTERM")
 

@@ -183,7 +183,11 @@ def test_a_session_ends_with_its_token(folder, guarded, tokens):
     assert guarded.client.get("/jobs", headers=cookie).status == 401
 
 
-def test_failed_logins_are_slowed(guarded, tokens):
+def test_failed_logins_are_slowed_and_counted(guarded, tokens):
+    def counted():
+        return harness.Scrape(guarded, bearer(tokens["read"]))("betedge_failed_logins_total")
+
+    assert counted() == 0
     for count in (1, 2, 3):
         assert login(guarded.client, "guess").status == 401
         guarded.wait_event("login_failed", count=count)
@@ -191,6 +195,7 @@ def test_failed_logins_are_slowed(guarded, tokens):
     statuses = [login(guarded.client, "guess") for _ in range(8)]
     slowed = [answer for answer in statuses if answer.status == 429]
     assert slowed and all(int(answer.headers["Retry-After"]) >= 1 for answer in slowed)
+    assert counted() == 3 + len(statuses) - len(slowed), "who is only told to wait has not failed again"
     assert guarded.client.get("/jobs", headers=bearer(tokens["read"])).status == 200, "a token is no guess"
 
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "betedge/app/settings.hpp"
+#include "betedge/app/load_settings.hpp"
 #include "betedge/server/guard.hpp"
 
 namespace betedge::app {

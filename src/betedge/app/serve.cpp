@@ -14,11 +14,12 @@
 #include <CLI/CLI.hpp>
 
 #include "betedge/app/command.hpp"
+#include "betedge/app/lake.hpp"
+#include "betedge/app/load_settings.hpp"
 #include "betedge/app/logging.hpp"
 #include "betedge/app/metered.hpp"
 #include "betedge/app/metrics.hpp"
 #include "betedge/app/reload.hpp"
-#include "betedge/app/settings.hpp"
 #include "betedge/app/stop_request.hpp"
 #include "betedge/engine/data_processing_service.hpp"
 #include "betedge/engine/lake_service.hpp"
@@ -30,8 +31,6 @@
 #include "betedge/ports/async.hpp"
 #include "betedge/server/api.hpp"
 #include "betedge/server/guard.hpp"
-#include "betedge/sinks/local_store.hpp"
-#include "betedge/sinks/s3_store.hpp"
 #include "betedge/sources/nasdaq.hpp"
 #include "betedge/sources/thetadata.hpp"
 
@@ -79,7 +78,8 @@ std::size_t most_connections() {
                                std::max<std::size_t>(1, limit.rlim_cur / 2));
 }
 
-Task<void> reload_certificate(net::HttpServer& http, Log& log, std::string file) {
+// Whether the certificate that lies there now is in use.
+Task<bool> reload_certificate(net::HttpServer& http, Log& log, std::string file) {
   const auto reloaded = co_await http.reload_tls();
   if (reloaded) {
     log.event(Level::info, "certificate_reloaded", {{"certificate", file}});
@@ -87,6 +87,7 @@ Task<void> reload_certificate(net::HttpServer& http, Log& log, std::string file)
     log.event(Level::error, "certificate_not_reloaded",
               {{"certificate", file}, {"error", reloaded.error().message}});
   }
+  co_return reloaded.has_value();
 }
 
 engine::EngineOptions engine_options(const Settings& settings) {
@@ -100,19 +101,6 @@ engine::EngineOptions engine_options(const Settings& settings) {
   options.retry.first_delay = settings.theta_retry_delay;
   options.retry.longest_delay = std::max(options.retry.longest_delay, settings.theta_retry_delay);
   return options;
-}
-
-Task<Result<std::unique_ptr<ObjectStore>>> open_bucket(Runtime& runtime, net::HttpClient& client,
-                                                       Settings settings, std::stop_token stop) {
-  sinks::S3Settings s3;
-  BETEDGE_CO_TRY(s3.location, sinks::parse_s3_url(settings.lake_url));
-  s3.endpoint = settings.s3_endpoint;
-  s3.secure = settings.s3_secure;
-  s3.region = settings.s3_region;
-  s3.access_key = settings.s3_access_key;
-  s3.secret_key = settings.s3_secret_key;
-  BETEDGE_CO_TRY(auto store, co_await sinks::S3Store::open(runtime, client, std::move(s3), stop));
-  co_return std::move(store);
 }
 
 // A bucket's requests may go on while fetches may; one that nobody answers must not hold up the
@@ -161,10 +149,13 @@ void warn(Log& log, const ServerSettings& read) {
 
 // What SIGHUP does: reads all of it again, and takes up what can change while it runs. What is
 // wrong changes nothing. `https`: the server, when it speaks TLS.
-Task<void> reload(net::AsioRuntime& runtime, Command command, ServerSettings& running,
+// Gives whether nothing was wrong.
+Task<bool> reload(net::AsioRuntime& runtime, Command command, ServerSettings& running,
                   server::Guard& guard, server::Api& api, net::HttpServer* https, LevelLog& log) {
   // The files are what changes here, not the settings that name them.
-  if (https != nullptr) co_await reload_certificate(*https, log, running.loaded.settings.tls_cert);
+  bool is_good = true;
+  if (https != nullptr)
+    is_good = co_await reload_certificate(*https, log, running.loaded.settings.tls_cert);
   const bool is_insecure_allowed = command.insecure_listen;
   auto read = [command = std::move(command)] {
     return load_server_settings(command.outside, command.insecure_listen);
@@ -176,7 +167,7 @@ Task<void> reload(net::AsioRuntime& runtime, Command command, ServerSettings& ru
   }
   if (!after) {
     log.event(Level::error, "settings_rejected", {{"error", after.error().message}});
-    co_return;
+    co_return false;
   }
   const auto changes = changes_of(running, *after);
   const auto level_before = running.loaded.settings.log_level;
@@ -193,6 +184,7 @@ Task<void> reload(net::AsioRuntime& runtime, Command command, ServerSettings& ru
     log.event(Level::warning, "settings_need_restart",
               {{"settings", listed(changes.need_restart)}});
   }
+  co_return is_good;
 }
 
 // Serves until a stop is asked for; an error says why it could not begin.
@@ -205,7 +197,7 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Command command,
     const std::stop_callback while_opening(stop.token(),
                                            [&lake_stop] { lake_stop.request_stop(); });
     auto lake = co_await open_bucket(runtime, *parts.client, settings, lake_stop.get_token());
-    if (!lake) co_return fail_while("the lake " + settings.lake_url, std::move(lake).error());
+    if (!lake) co_return std::unexpected(std::move(lake).error());
     parts.lake = make_metered_lake(*std::move(lake), runtime, *parts.metrics, "s3");
   }
   net::Limiter limiter(runtime, settings.theta_concurrency);
@@ -234,7 +226,7 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Command command,
                             .log = log},
                            {.price_type = settings.lake_price_type});
   server::Guard guard(
-      runtime, log,
+      runtime, log, *parts.metrics,
       {.listen_address = settings.listen_address, .is_tls = !settings.tls_cert.empty()},
       running.rules);
   server::Api api(runtime, service, lake, log, guard,
@@ -291,8 +283,13 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Command command,
              address);
   std::fflush(stdout);
 
-  while (co_await stop.wait() == StopRequest::Asked::reload)
-    co_await reload(runtime, command, running, guard, api, is_tls ? http->get() : nullptr, log);
+  auto& was_reloaded = parts.metrics->gauge(Metric::config_last_reload_successful);
+  was_reloaded.set(1);
+  while (co_await stop.wait() == StopRequest::Asked::reload) {
+    const bool is_good =
+        co_await reload(runtime, command, running, guard, api, is_tls ? http->get() : nullptr, log);
+    was_reloaded.set(is_good ? 1 : 0);
+  }
   log.event(Level::info, "service_stopping", {{"signal", stop.signal_name()}});
   api.drain();
   co_await (*http)->stop(kDrainGrace);
@@ -313,7 +310,7 @@ Task<void> run_server(net::AsioRuntime& runtime, Command command, ServerSettings
 // Where space is measured: a lake or a store that is no file of this machine is not.
 std::map<std::string, std::filesystem::path> disks_of(const Settings& settings) {
   std::map<std::string, std::filesystem::path> disks;
-  if (!settings.lake_url.starts_with("s3://")) disks.emplace("lake", settings.lake_url);
+  if (!is_bucket(settings)) disks.emplace("lake", settings.lake_url);
   if (settings.store_url != ":memory:")
     disks.emplace("store", std::filesystem::absolute(settings.store_url).parent_path());
   return disks;
@@ -321,10 +318,9 @@ std::map<std::string, std::filesystem::path> disks_of(const Settings& settings) 
 
 Result<void> open_parts(net::AsioRuntime& runtime, const Settings& settings, Parts& parts) {
   parts.metrics = make_metrics(runtime, BETEDGE_VERSION, disks_of(settings));
-  if (!settings.lake_url.starts_with("s3://")) {
-    auto lake = sinks::LocalStore::open(runtime, settings.lake_url);
-    if (!lake) return fail_while("the lake " + settings.lake_url, std::move(lake).error());
-    parts.lake = make_metered_lake(*std::move(lake), runtime, *parts.metrics, "folder");
+  if (!is_bucket(settings)) {
+    BETEDGE_TRY(auto lake, open_folder(runtime, settings));
+    parts.lake = make_metered_lake(std::move(lake), runtime, *parts.metrics, "folder");
   }
   auto jobs = jobs::open_sqlite_store(runtime, settings.store_url, *parts.metrics);
   if (!jobs) return fail_while("the job store " + settings.store_url, std::move(jobs).error());
@@ -374,18 +370,7 @@ std::optional<int> read_command(const std::string& name, const std::string& desc
       "environment as BETEDGE_ and its name; `betedge config` shows all of them and where they "
       "came "
       "from.");
-  // CLI11 takes the arguments from the back.
-  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
-  try {
-    app.parse(std::move(reversed));
-  } catch (const CLI::CallForHelp&) {
-    fmt::print("{}", app.help());
-    return 0;
-  } catch (const CLI::ParseError& error) {
-    return complain(fmt::format("{}; `betedge {} --help` lists what there is", error.what(), name),
-                    2);
-  }
-  return std::nullopt;
+  return read_arguments(app, arguments);
 }
 
 // The settings that a migration begins with. A file that is there is never written over: what it

@@ -3,15 +3,11 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
-#include <map>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "betedge/core/error.hpp"
 #include "betedge/core/rollout.hpp"
 #include "betedge/core/table.hpp"
 #include "betedge/ports/log.hpp"
@@ -89,35 +85,7 @@ std::string environment_name(std::string_view setting);
 // "theta.concurrency" -> "--theta-concurrency"; "lake.url" and "store.url" -> "--lake", "--store"
 std::string flag_name(std::string_view setting);
 
-// What the outside says; a plain value, so that tests need no process around them.
-struct Outside {
-  std::map<std::string, std::string, std::less<>> flags;  // by the setting's name
-  std::map<std::string, std::string, std::less<>> environment;
-  std::filesystem::path working_folder = ".";
-  std::optional<std::string> config_file;  // --config
-  std::filesystem::path home;              // the user's; empty when there is none
-};
-
-// This process's environment and working folder; the home folder from HOME, else from the user
-// database.
-Outside this_process();
-
-struct LoadedSettings {
-  Settings settings;
-  std::map<std::string, std::string, std::less<>>
-      origins;                        // by name: "THETA_API in the environment"
-  std::vector<std::string> warnings;  // one sentence each
-};
-
-// Flags over environment over .env over the file over defaults. The file is --config, else
-// BETEDGE_CONFIG, which must exist, else ./betedge.toml if it does. invalid_request with one
-// sentence: which setting, from where, what it must be.
-Result<LoadedSettings> load_settings(const Outside& outside);
-
 // The names of the settings whose values differ, in the table's order.
 std::vector<std::string_view> differences(const Settings& before, const Settings& after);
-
-// `betedge config`: a line for each setting, "name = value  # origin", secrets masked.
-std::string describe(const LoadedSettings& loaded);
 
 }  // namespace betedge::app

@@ -52,16 +52,7 @@ std::optional<int> read_options(const std::vector<std::string>& arguments,
     if (option.repeats) added->allow_extra_args(false);
   }
   app.footer(fault_help);
-  // CLI11 takes the arguments from the back.
-  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
-  try {
-    app.parse(std::move(reversed));
-  } catch (const CLI::CallForHelp&) {
-    fmt::print("{}", app.help());
-    return 0;
-  } catch (const CLI::ParseError& error) {
-    return complain(fmt::format("{}; `betedge sim --help` lists what there is", error.what()), 2);
-  }
+  if (const auto status = read_arguments(app, arguments)) return status;
   if (wrong) return complain(wrong->message, 2);
   return std::nullopt;
 }

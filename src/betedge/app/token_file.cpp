@@ -78,7 +78,7 @@ struct Wanted {
 };
 
 // Reads the arguments; a status when there is nothing more to do.
-std::optional<int> read_arguments(const std::vector<std::string>& arguments, Wanted& wanted) {
+std::optional<int> read_wanted(const std::vector<std::string>& arguments, Wanted& wanted) {
   CLI::App app("Makes a token for the server's clients. It is shown once and kept nowhere.",
                "betedge token");
   app.add_option("NAME", wanted.name, "Whose it is; the name in the log and in async.clients")
@@ -96,16 +96,7 @@ std::optional<int> read_arguments(const std::vector<std::string>& arguments, Wan
       "  BETEDGE_TOKENS=tokens betedge serve              a server that asks for them\n"
       "  BETEDGE_TOKEN=... betedge jobs                   a client that has one\n"
       "A running server takes the file up with SIGHUP. To take a token away, remove its line.");
-  // CLI11 takes the arguments from the back.
-  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
-  try {
-    app.parse(std::move(reversed));
-  } catch (const CLI::CallForHelp&) {
-    fmt::print("{}", app.help());
-    return 0;
-  } catch (const CLI::ParseError& error) {
-    return complain(fmt::format("{}; `betedge token --help` says how", error.what()), 2);
-  }
+  if (const auto status = read_arguments(app, arguments)) return status;
   if (!server::is_token_name(wanted.name))
     return complain("NAME must be 1 to 64 letters, digits, dots, dashes and underscores", 2);
   if (!server::parse_scopes(wanted.scopes))
@@ -134,7 +125,7 @@ Result<TokenFile> read_token_file(const std::string& path) {
 
 int make_token(const std::vector<std::string>& arguments) {
   Wanted wanted;
-  if (const auto status = read_arguments(arguments, wanted)) return *status;
+  if (const auto status = read_wanted(arguments, wanted)) return *status;
   const auto token = "betedge_" + server::make_secret();
   const auto line =
       fmt::format("{} {} {}\n", wanted.name, wanted.scopes, server::to_hex(server::sha256(token)));

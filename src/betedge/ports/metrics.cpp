@@ -207,6 +207,17 @@ const std::vector<MetricSpec>& table() {
        "What data in flight may take; overdrawn by one item's working set at most"},
 
       // The process
+      {Metric::config_last_reload_successful,
+       "betedge_config_last_reload_successful",
+       Kind::gauge,
+       {},
+       "1 while the last SIGHUP took up what it read, and from the start; 0 when settings, token "
+       "file or certificate were refused and the old ones go on"},
+      {Metric::failed_logins,
+       "betedge_failed_logins_total",
+       Kind::counter,
+       {},
+       "Logins at /login with a token that is nobody's"},
       {Metric::build_info, "betedge_build_info", Kind::gauge, {"version"}, "Always 1"},
       {Metric::process_cpu_seconds,
        "process_cpu_seconds_total",

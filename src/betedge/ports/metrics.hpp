@@ -46,6 +46,8 @@ enum class Metric : std::uint8_t {
   store_commit_operations,
   memory_bytes,
   memory_budget_bytes,
+  config_last_reload_successful,
+  failed_logins,
   build_info,
   process_cpu_seconds,
   process_resident_memory_bytes,

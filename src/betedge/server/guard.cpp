@@ -169,8 +169,12 @@ std::string_view address_of_peer(std::string_view peer) {
   return address;
 }
 
-Guard::Guard(Runtime& runtime, Log& log, Options options, GuardRules rules)
-    : runtime_(runtime), log_(log), options_(std::move(options)), rules_(std::move(rules)) {}
+Guard::Guard(Runtime& runtime, Log& log, Metrics& metrics, Options options, GuardRules rules)
+    : runtime_(runtime),
+      log_(log),
+      failed_logins_(metrics.counter(Metric::failed_logins)),
+      options_(std::move(options)),
+      rules_(std::move(rules)) {}
 
 void Guard::set_rules(GuardRules rules) {
   rules_ = std::move(rules);
@@ -322,6 +326,7 @@ ServerResponse Guard::log_in(const ServerRequest& request) {
   const auto* entry = token ? rules_.tokens->find(trim(*token)) : nullptr;
   if (entry == nullptr) {
     backoff_.failed(address, now);
+    failed_logins_.add();
     log_.event(Level::warning, "login_failed", {{"peer", request.peer}});
     return login_refused(as_page, ProblemCode::unauthorized, "this token is not known here");
   }

@@ -8,6 +8,7 @@
 
 #include "betedge/net/http_server.hpp"
 #include "betedge/ports/log.hpp"
+#include "betedge/ports/metrics.hpp"
 #include "betedge/ports/runtime.hpp"
 #include "betedge/server/sessions.hpp"
 #include "betedge/server/tokens.hpp"
@@ -31,7 +32,7 @@ struct GuardRules {
 };
 
 // The one place through which every request goes before a handler sees it. On the loop's thread;
-// runtime and log outlive it.
+// runtime, log and metrics outlive it.
 //
 // - Host must be a name of this server: localhost, a loopback address, the address it listens on
 //   (any IP address when it listens on all of them), or one that is allowed by name. Otherwise a
@@ -48,7 +49,7 @@ class Guard {
     std::string listen_address = "127.0.0.1";  // an IP address, without brackets
     bool is_tls = false;                       // requests come over TLS
   };
-  Guard(Runtime& runtime, Log& log, Options options, GuardRules rules);
+  Guard(Runtime& runtime, Log& log, Metrics& metrics, Options options, GuardRules rules);
 
   // From now on; ends the sessions of tokens that are gone.
   void set_rules(GuardRules rules);
@@ -79,6 +80,7 @@ class Guard {
 
   Runtime& runtime_;
   Log& log_;
+  Counter& failed_logins_;
   Options options_;
   GuardRules rules_;
   Sessions sessions_;

@@ -1,4 +1,4 @@
-#include "betedge/app/settings.hpp"
+#include "betedge/app/load_settings.hpp"
 
 #include <cstdlib>
 #include <filesystem>

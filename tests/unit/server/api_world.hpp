@@ -182,7 +182,7 @@ class ApiTest : public ::testing::Test {
   LineLog log_;
   betedge::testing::CountedMetrics metrics_;
   engine::DataProcessingService service_;
-  Guard guard_{runtime_, log_, {}, {}};
+  Guard guard_{runtime_, log_, no_metrics(), {}, {}};
   Api api_;
 
   Task<void> sleep(std::chrono::nanoseconds time) { (void)co_await sleep_for(runtime_, time); }

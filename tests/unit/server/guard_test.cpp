@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "betedge/ports/async.hpp"
+#include "support/counted_metrics.hpp"
 #include "support/virtual_runtime.hpp"
 
 namespace betedge::server {
@@ -57,10 +58,15 @@ TokenTable tokens(std::string_view more = {}) {
 class GuardTest : public ::testing::Test {
  protected:
   Guard open_guard(Guard::Options options = {}, std::vector<std::string> hosts = {}) {
-    return {runtime_, log_, std::move(options), {.allowed_hosts = std::move(hosts), .tokens = {}}};
+    return {runtime_,
+            log_,
+            metrics_,
+            std::move(options),
+            {.allowed_hosts = std::move(hosts), .tokens = {}}};
   }
   Guard token_guard(Guard::Options options = {}) {
-    return {runtime_, log_, std::move(options), {.allowed_hosts = {}, .tokens = tokens()}};
+    return {
+        runtime_, log_, metrics_, std::move(options), {.allowed_hosts = {}, .tokens = tokens()}};
   }
   // The status of the refusal, or 200.
   static int status(Guard& guard, const net::ServerRequest& asked, Access needed = Access::read) {
@@ -71,6 +77,7 @@ class GuardTest : public ::testing::Test {
 
   betedge::testing::VirtualRuntime runtime_{1};
   ListLog log_;
+  betedge::testing::CountedMetrics metrics_;
 
  private:
   Task<void> sleep(std::chrono::nanoseconds time) { (void)co_await sleep_for(runtime_, time); }
@@ -306,6 +313,7 @@ TEST_F(GuardLogin, RefusesWhatIsNoToken) {
   EXPECT_EQ(answer.status, 401);
   EXPECT_EQ(header(answer, "Set-Cookie"), "");
   EXPECT_THAT(log_.lines, ::testing::Each("login_failed peer=10.0.0.7:50000"));
+  EXPECT_EQ(metrics_.value(Metric::failed_logins), static_cast<double>(log_.lines.size()));
   for (const auto* bad :
        {"", "{", "[]", R"({"token":7})", R"({"token":""})", R"({"tokens":"x"})"}) {
     pass(15min);
