@@ -353,5 +353,45 @@ TEST_P(SchedulerBatches, AStoreThatIsOutWhenABatchEndsLosesNothingOfIt) {
   EXPECT_EQ(log_.count("store_unavailable"), 1u);
 }
 
+TEST_P(SchedulerBatches, WhatIsPutBackAfterAnOutageIsABatchAgain) {
+  fetches_.script = [](const ClaimedFetch& claim) {
+    Doing doing;
+    if (claim.fence == 1) doing.result = failing(ErrorCode::upstream_throttled, "HTTP 429");
+    return doing;
+  };
+  const auto scenario = [](SchedulerBatches& t) -> Task<void> {
+    (co_await t.scheduler_->start()).value();
+    (co_await t.scheduler_->submit(batched_job(1, 6, 6))).value();
+    co_await t.sleep(50ms);
+    t.store_.out = true;
+    co_await t.sleep(1min);
+    t.store_.out = false;
+    co_await t.end_of(1);
+    co_await t.scheduler_->stop(10s);
+  };
+  runtime_.run(scenario(*this));
+  EXPECT_THAT(sizes(), ElementsAre(6, 6));
+}
+
+TEST_P(SchedulerBatches, AStopWhileTheStoreIsOutLeavesABatchForTheNextStart) {
+  const auto scenario = [](SchedulerBatches& t) -> Task<void> {
+    (co_await t.scheduler_->start()).value();
+    (co_await t.scheduler_->submit(batched_job(1, 6, 6))).value();
+    co_await t.sleep(50ms);
+    t.store_.out = true;
+    co_await t.sleep(1s);
+    co_await t.scheduler_->stop(10s);
+    t.store_.out = false;
+    t.make_scheduler();
+    (co_await t.scheduler_->start()).value();
+    co_await t.end_of(1);
+    co_await t.scheduler_->stop(10s);
+  };
+  runtime_.run(scenario(*this));
+  EXPECT_EQ(job(1).items, (ItemCounts{.succeeded = 6}));
+  EXPECT_THAT(sizes(), ElementsAre(6, 6));
+  EXPECT_EQ(log_.count("item_not_recorded"), 6u);
+}
+
 }  // namespace
 }  // namespace betedge::jobs
