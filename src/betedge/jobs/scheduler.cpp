@@ -209,18 +209,18 @@ Task<Result<std::optional<std::chrono::milliseconds>>> Scheduler::fill(std::stri
       claimed.fetches.push_back({.claim = std::move(claim)});
     }
     if (!stop.stop_requested()) {
-      start(std::move(claimed));
+      begin(std::move(claimed));
       continue;
     }
-    for (auto& held : claimed.fetches) {
-      Verdict back{.kind = Verdict::Kind::put_back, .event = "item_handed_back"};
-      co_await write_down(held, std::move(back));
-    }
+    std::vector<Ending> endings;
+    for (auto& held : claimed.fetches)
+      endings.push_back({&held, {.kind = Verdict::Kind::put_back, .event = "item_handed_back"}});
+    co_await write_down(std::move(endings));
   }
   co_return claims.next_ready_in;
 }
 
-void Scheduler::start(Batch batch) {
+void Scheduler::begin(Batch batch) {
   for (const auto& held : batch.fetches) observe_queue_time(held.claim);
   inflight_.add(static_cast<double>(batch.fetches.size()));
   lanes_.at(batch.upstream).running += 1;
@@ -236,20 +236,17 @@ Task<void> Scheduler::keep_leases() {
     for (const auto& batch : running_)
       for (const auto& one : batch.fetches)
         if (!one.is_lost && !one.is_settled) held.emplace_back(one.claim.fetch, one.claim.fence);
-    bool store_is_there = true;
-    for (const auto& [fetch, fence] : held) {
-      const auto renewed = co_await ports_.jobs.renew(fetch, fence, options_.lease);
-      if (renewed) continue;
-      if (renewed.error().code != ErrorCode::fenced) {
-        store_failed(renewed.error());
-        store_is_there = false;
-        break;
-      }
-      auto* ours = find_held(fetch);
-      if (ours != nullptr && ours->claim.fence == fence) lose(*ours, renewed.error().message);
+    std::optional<Error> store_trouble;
+    {
+      TaskScope together(ports_.runtime);  // into one commit
+      for (const auto& [fetch, fence] : held) together.spawn(renew(fetch, fence, store_trouble));
+      co_await together.close();
     }
     stop_unneeded_batches();
-    if (!store_is_there) continue;
+    if (store_trouble) {
+      store_failed(*store_trouble);
+      continue;
+    }
     auto changed = co_await ports_.jobs.take_back(JobStore::Which::expired, options_.max_crashes);
     if (!changed) {
       store_failed(changed.error());
@@ -259,6 +256,18 @@ Task<void> Scheduler::keep_leases() {
     for (const auto& job : *changed) take_in(job, kCrashes);
     if (!changed->empty()) wake_.notify_one();
   }
+}
+
+Task<void> Scheduler::renew(FetchId fetch, std::uint64_t fence,
+                            std::optional<Error>& store_trouble) {
+  const auto renewed = co_await ports_.jobs.renew(fetch, fence, options_.lease);
+  if (renewed) co_return;
+  if (renewed.error().code != ErrorCode::fenced) {
+    store_trouble = renewed.error();
+    co_return;
+  }
+  auto* ours = find_held(fetch);
+  if (ours != nullptr && ours->claim.fence == fence) lose(*ours, renewed.error().message);
 }
 
 Task<void> Scheduler::run(std::list<Batch>::iterator batch) {
@@ -295,19 +304,68 @@ Task<void> Scheduler::run(std::list<Batch>::iterator batch) {
   ended_.notify_all();
 }
 
-// What concerns a fetch alone goes to the store together, into one commit: so also what is put back
-// with the same delay is ready at the same moment. What fails whole jobs comes after it, one by
-// one: the first may end what the next would say.
+// What concerns a fetch alone goes to the store together. What fails whole jobs comes after it, one
+// by one: the first may end what the next would say.
 Task<void> Scheduler::write_down(std::list<Batch>::iterator batch, std::vector<Verdict> verdicts) {
-  auto& held = batch->fetches;
-  TaskScope together(ports_.runtime);
-  for (std::size_t i = 0; i < held.size(); ++i)
-    if (!held[i].is_lost && verdicts[i].kind != Verdict::Kind::fail_jobs)
-      together.spawn(write_down(held[i], std::move(verdicts[i])));
-  co_await together.close();
-  for (std::size_t i = 0; i < held.size(); ++i)
-    if (!held[i].is_lost && !held[i].is_settled)
-      co_await write_down(held[i], std::move(verdicts[i]));
+  std::vector<Ending> endings;
+  std::vector<Ending> ends_of_jobs;
+  for (std::size_t i = 0; i < verdicts.size(); ++i) {
+    auto& of_its_kind = verdicts[i].kind == Verdict::Kind::fail_jobs ? ends_of_jobs : endings;
+    of_its_kind.push_back({&batch->fetches[i], std::move(verdicts[i])});
+  }
+  co_await write_down(std::move(endings));
+  for (auto& ending : ends_of_jobs) {
+    std::vector<Ending> next;
+    next.push_back(std::move(ending));
+    co_await write_down(std::move(next));
+  }
+}
+
+// All in one commit, so that what is put back with the same delay is ready at the same moment.
+// Insists until the store answers, or there is no time left: what is not written down then is taken
+// back at the next start. What is lost meanwhile is not written down.
+Task<void> Scheduler::write_down(std::vector<Ending> endings) {
+  for (int failures = 1;; ++failures) {
+    std::erase_if(endings, [](const Ending& one) { return one.held->is_lost || !one.is_open(); });
+    if (endings.empty()) co_return;
+    if (failures > 1) {
+      store_failed(endings.front().answer.error());
+      const auto delay = backoff(failures - 1);
+      if (!co_await sleep_for(ports_.runtime, delay, tasks_.stop_token())) break;
+    }
+    TaskScope together(ports_.runtime);
+    for (auto& ending : endings) together.spawn(tell_store(ending));
+    co_await together.close();
+  }
+  for (const auto& [held, verdict, answer] : endings)
+    ports_.log.event(Level::warning, "item_not_recorded",
+                     {{"job", held->claim.job_id.text()},
+                      {"item", held->claim.key.text()},
+                      {"attempt", std::to_string(held->claim.attempts_made + 1)},
+                      {"error", answer.error().message}});
+}
+
+Task<void> Scheduler::tell_store(Ending& ending) {
+  const auto& claim = ending.held->claim;
+  auto answer = co_await ask_store(claim, ending.verdict);
+  ending.answer = std::move(answer);
+  if (ending.is_open()) co_return;
+  store_answered();
+  ending.held->is_settled = true;
+  if (ending.answer) {
+    log_verdict(claim, ending.verdict);
+    if (ending.verdict.counts_attempt)
+      ports_.metrics.counter(Metric::item_retries, {ending.verdict.reason}).add();
+    for (const auto& job : ending.answer->jobs) take_in(job, ending.verdict.reason);
+    for (const auto fetch : ending.answer->to_stop)
+      if (auto* lost = find_held(fetch)) lose(*lost, kItsJobHasFailed);
+    stop_unneeded_batches();
+    co_return;
+  }
+  lose(*ending.held, ending.answer.error().message);
+  // Somebody else ended it, or we did and the answer was lost: see what became of the job.
+  const auto now = co_await ports_.jobs.get_job(claim.job_id);
+  if (now && *now) take_in(**now);
 }
 
 Scheduler::Verdict Scheduler::failed_by(const Error& error) {
@@ -379,65 +437,21 @@ Scheduler::Verdict Scheduler::judge_failure(const Held& held, const Error& error
   std::unreachable();
 }
 
-Task<void> Scheduler::write_down(Held& held, Verdict verdict) {
-  const auto& claim = held.claim;
-  const auto changes = co_await settle(claim, verdict);
-  held.is_settled = true;
-  if (changes) {
-    log_verdict(claim, verdict);
-    if (verdict.counts_attempt)
-      ports_.metrics.counter(Metric::item_retries, {verdict.reason}).add();
-    for (const auto& job : changes->jobs) take_in(job, verdict.reason);
-    for (const auto fetch : changes->to_stop)
-      if (auto* lost = find_held(fetch)) lose(*lost, kItsJobHasFailed);
-    stop_unneeded_batches();
-    co_return;
+Task<Result<Changes>> Scheduler::ask_store(ClaimedFetch claim, Verdict verdict) {
+  Result<std::vector<JobInfo>> jobs;
+  switch (verdict.kind) {
+    case Verdict::Kind::complete:
+      jobs = co_await ports_.jobs.complete(claim.fetch, claim.fence, verdict.outcome);
+      break;
+    case Verdict::Kind::put_back:
+      jobs = co_await ports_.jobs.put_back(claim.fetch, claim.fence, verdict.delay,
+                                           verdict.counts_attempt, verdict.error);
+      break;
+    case Verdict::Kind::fail_jobs:
+      co_return co_await ports_.jobs.fail_jobs(claim.fetch, claim.fence, verdict.error);
   }
-  const bool store_is_out = changes.error().code == ErrorCode::store_unavailable;
-  ports_.log.event(Level::warning, store_is_out ? "item_not_recorded" : "lease_lost",
-                   {{"job", claim.job_id.text()},
-                    {"item", claim.key.text()},
-                    {"attempt", std::to_string(claim.attempts_made + 1)},
-                    {"error", changes.error().message}});
-  if (store_is_out) co_return;
-  lease_lost_.add();
-  waits_.erase(claim.fetch);
-  // Somebody else ended it, or we did and the answer was lost: see what became of the job.
-  const auto now = co_await ports_.jobs.get_job(claim.job_id);
-  if (now && *now) take_in(**now);
-}
-
-// Insists until the store answers, or there is no time left: what is not written down then is taken
-// back at the next start.
-Task<Result<Changes>> Scheduler::settle(ClaimedFetch claim, Verdict verdict) {
-  for (int failures = 1;; ++failures) {
-    Result<Changes> answer = Changes{};
-    Result<std::vector<JobInfo>> jobs;
-    switch (verdict.kind) {
-      case Verdict::Kind::complete:
-        jobs = co_await ports_.jobs.complete(claim.fetch, claim.fence, verdict.outcome);
-        break;
-      case Verdict::Kind::put_back:
-        jobs = co_await ports_.jobs.put_back(claim.fetch, claim.fence, verdict.delay,
-                                             verdict.counts_attempt, verdict.error);
-        break;
-      case Verdict::Kind::fail_jobs:
-        answer = co_await ports_.jobs.fail_jobs(claim.fetch, claim.fence, verdict.error);
-        break;
-    }
-    if (!jobs) {
-      answer = std::unexpected(std::move(jobs).error());
-    } else if (answer && answer->jobs.empty()) {
-      answer->jobs = *std::move(jobs);
-    }
-    if (answer || answer.error().code != ErrorCode::store_unavailable) {
-      store_answered();
-      co_return answer;
-    }
-    store_failed(answer.error());
-    const bool slept = co_await sleep_for(ports_.runtime, backoff(failures), tasks_.stop_token());
-    if (!slept) co_return answer;
-  }
+  if (!jobs) co_return std::unexpected(std::move(jobs).error());
+  co_return Changes{.jobs = *std::move(jobs), .to_stop = {}};
 }
 
 void Scheduler::take_in(const JobInfo& job, std::string_view reason) {

@@ -133,13 +133,25 @@ class Scheduler {
     std::optional<std::string> paused_for;
   };
 
+  // An end to write down, and what the store answered.
+  struct Ending {
+    Held* held = nullptr;  // outlives it
+    Verdict verdict{};
+    Result<Changes> answer = fail(ErrorCode::store_unavailable, "not asked yet");
+    bool is_open() const {  // the store was out
+      return !answer && answer.error().code == ErrorCode::store_unavailable;
+    }
+  };
+
   Task<void> claim_and_start();
   Task<void> keep_leases();
-  void start(Batch batch);
+  Task<void> renew(FetchId fetch, std::uint64_t fence, std::optional<Error>& store_trouble);
+  void begin(Batch batch);
   Task<void> run(std::list<Batch>::iterator batch);
   Task<void> write_down(std::list<Batch>::iterator batch, std::vector<Verdict> verdicts);
-  Task<void> write_down(Held& held, Verdict verdict);  // held outlives it
-  Task<Result<Changes>> settle(ClaimedFetch claim, Verdict verdict);
+  Task<void> write_down(std::vector<Ending> endings);
+  Task<void> tell_store(Ending& ending);
+  Task<Result<Changes>> ask_store(ClaimedFetch claim, Verdict verdict);
   // When the next fetch that waits for its time is ready; the store's error when it was out.
   Task<Result<std::optional<std::chrono::milliseconds>>> fill(std::string upstream,
                                                               std::stop_token stop);

@@ -9,10 +9,6 @@ namespace betedge::jobs::sqlite {
 
 namespace {
 
-#define BETEDGE_OBJECT_COLUMNS                                                               \
-  "object_key, what, size_bytes, rows, sha256, covers_through, schema_version, written_at, " \
-  "took_ms, column_style, price_type, reason, missing_sessions"
-
 // A row of which only a failure is known is none.
 std::optional<ObjectRecord> read_object(const Query& query) {
   if (query.is_null(1)) return std::nullopt;
@@ -71,9 +67,7 @@ Result<void> Transactions::record_object(const ObjectRecord& object) {
 Result<KnownKeyPage> Transactions::list_known(const std::string& prefix, const std::string& after,
                                               std::size_t limit) {
   // From there on in byte order; what begins otherwise comes behind all that begins so.
-  auto query = db_.query("SELECT " BETEDGE_OBJECT_COLUMNS
-                         ", error, failed_at FROM object WHERE object_key >= ? ORDER BY object_key",
-                         std::max(prefix, after));
+  auto query = db_.query(kKnownFrom, std::max(prefix, after));
   KnownKeyPage page;
   while (query.next()) {
     auto key = query.text(0);

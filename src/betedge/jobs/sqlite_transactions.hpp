@@ -19,7 +19,8 @@ struct Moment {
   Timestamp lease;
 };
 
-// The statements that choose what is claimed: here for the test that looks how SQLite plans them.
+// Statements whose cost must not grow with the store: here for the test that looks how SQLite plans
+// them.
 //
 // A fetch whose object is being written has to wait. `state < 2` says nothing beside `state = 1`,
 // but lets the partial index be used.
@@ -37,6 +38,14 @@ inline constexpr std::string_view kChooseBatch =
     "item_of_fetch "
     "JOIN job j ON j.id = i.job WHERE i.fetch = f.id AND i.ready = 1 AND j.upstream = ?) "
     "AND " BETEDGE_OBJECT_IS_FREE "ORDER BY f.object_key, f.id";
+
+// What is known of keys from one on, in byte order.
+#define BETEDGE_OBJECT_COLUMNS                                                               \
+  "object_key, what, size_bytes, rows, sha256, covers_through, schema_version, written_at, " \
+  "took_ms, column_style, price_type, reason, missing_sessions"
+inline constexpr std::string_view kKnownFrom =
+    "SELECT " BETEDGE_OBJECT_COLUMNS
+    ", error, failed_at FROM object WHERE object_key >= ? ORDER BY object_key";
 
 // What JobStore promises, call by call, as statements on one connection. Knows no thread and no
 // commit: it is called inside a transaction, and whoever gets an error from it rolls back. Throws

@@ -105,6 +105,7 @@ class Fetches {
       results.push_back(slept ? std::move(doing.result) : stopped_result());
     }
     if (!slept) ++stopped;
+    results.resize(results.size() - results_to_drop, stopped_result());
     co_return results;
   }
 
@@ -123,6 +124,7 @@ class Fetches {
   std::function<Doing(const ClaimedFetch&)> script = [](const ClaimedFetch&) { return Doing{}; };
   std::vector<Start> starts;
   std::vector<std::vector<ObjectKey>> batches;  // as they were started
+  std::size_t results_to_drop = 0;              // as no engine should
   int at_once = 0, most_at_once = 0, stopped = 0;
 
  private:

@@ -4,10 +4,18 @@
 
 #include <array>
 
+#include "betedge/jobs/sqlite_transactions.hpp"
+
 namespace betedge::jobs::sqlite {
 namespace {
 
+using ::testing::AnyOf;
+using ::testing::Contains;
+using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
 
 constexpr std::array<std::string_view, 3> kSteps = {
     "CREATE TABLE note (text TEXT NOT NULL)",
@@ -87,6 +95,51 @@ TEST_F(SqliteSchemaTest, TheReleasedStepsMakeTheTablesOfTheStore) {
                    "SELECT count(*) FROM sqlite_schema WHERE name IN ('job', 'item', 'object')"),
             3);
   EXPECT_EQ(text(connection_, "PRAGMA integrity_check"), "ok");
+}
+
+TEST_F(SqliteSchemaTest, ARowOfAnObjectSaysSomething) {
+  migrate(connection_, schema_steps()).value();
+  const auto insert = [&](const std::string& what, const std::string& error,
+                          const std::string& failed_at) {
+    connection_.execute(
+        "INSERT INTO object (object_key, what, size_bytes, rows, sha256, covers_through, "
+        "schema_version, written_at, error, failed_at) VALUES ('k', " +
+        what + ", 0, 0, '', 0, 0, 0, " + error + ", " + failed_at + ")");
+  };
+  EXPECT_THROW(insert("NULL", "NULL", "NULL"), Failure);
+  EXPECT_THROW(insert("0", "'broke'", "NULL"), Failure);
+  EXPECT_THROW(insert("0", "NULL", "1"), Failure);
+  EXPECT_NO_THROW(insert("NULL", "'broke'", "1"));
+}
+
+// What SQLite does to answer a query of ours, step by step.
+std::vector<std::string> plan_of(std::string_view sql) {
+  const auto asked = "EXPLAIN QUERY PLAN " + std::string(sql);  // outlives the connection
+  auto connection = Connection::open(":memory:").value();
+  migrate(connection, schema_steps()).value();
+  std::vector<std::string> plan;
+  auto query = connection.query(asked);
+  while (query.next()) plan.push_back(query.text(3));
+  return plan;
+}
+
+TEST(SqlitePlanTest, AClaimSearchesAndNeverScans) {
+  for (const auto sql : {kChooseFetch, kChooseBatch}) {
+    const auto plan = plan_of(sql);
+    EXPECT_THAT(plan, Each(AnyOf(StartsWith("SEARCH "), StartsWith("CORRELATED SCALAR SUBQUERY"),
+                                 "USE TEMP B-TREE FOR ORDER BY")))
+        << sql;
+  }
+  const auto chosen = plan_of(kChooseFetch);
+  EXPECT_THAT(chosen, Contains(HasSubstr("item_ready (job=?)")));
+  EXPECT_THAT(chosen, Contains(HasSubstr("fetch_active (object_key=?)")));
+  EXPECT_THAT(chosen, Not(Contains(HasSubstr("TEMP B-TREE")))) << "a year's items are not sorted";
+  EXPECT_THAT(plan_of(kChooseBatch), Contains(HasSubstr("fetch_batch (batch=?)")));
+}
+
+TEST(SqlitePlanTest, WhatIsKnownBelowAPrefixIsOneRange) {
+  EXPECT_THAT(plan_of(kKnownFrom), ElementsAre(HasSubstr("SEARCH object USING "
+                                                         "PRIMARY KEY (object_key>?)")));
 }
 
 }  // namespace

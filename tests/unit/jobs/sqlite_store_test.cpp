@@ -100,7 +100,8 @@ TEST(SqliteStoreTest, JobsAreThereAfterAReopen) {
     life.get(life.store->create_job(new_job(1, 3))).value();
     const auto claimed = life.get(life.store->claim("thetadata", 2, "test", 60s)).value().fetches;
     auto outcome = ended(ItemState::succeeded);
-    outcome.object = ObjectRecord{testing::key_of(1, 0), 1000, 10, "5ead", {}, 1, {}};
+    outcome.object = ObjectRecord{
+        .key = testing::key_of(1, 0), .size_bytes = 1000, .rows = 10, .sha256 = "5ead"};
     before =
         life.get(life.store->complete(claimed[0].fetch, claimed[0].fence, outcome)).value().at(0);
   }
@@ -174,9 +175,6 @@ TEST(SqliteStoreTest, TimeShownNeverGoesBackAndLeasesDoNotCareForTheWallClock) {
   life.runtime.set_wall_start(Timestamp(1'900'000'000s));  // and years ahead
   EXPECT_TRUE(life.get(life.store->take_back(JobStore::Which::expired, 9)).value().empty());
 }
-
-// --- One process, and only files that are ours
-// --------------------------------------------------------
 
 TEST(SqliteStoreTest, ASecondProcessIsRefusedAndToldWhoHoldsIt) {
   const Folder folder;
@@ -296,9 +294,6 @@ TEST(SqliteStoreTest, ADamagedFileIsAnErrorAndNoCrash) {
   EXPECT_GT(refused, 20);
 }
 
-// --- A disk that takes no more
-// --------------------------------------------------------------------------
-
 // While it lives no file of this process may grow beyond so many bytes.
 class FileSizeLimit {
  public:
@@ -411,12 +406,23 @@ TEST(SqliteStoreTest, AStoreOfTheFirstLayoutGoesOnWhereItStood) {
   EXPECT_EQ(items[1].attempts, 4);
   EXPECT_EQ(items[3].label, "3");
   const auto object = life.get(life.store->find_object(testing::key_of(1, 0))).value().value();
-  EXPECT_EQ(object.rows, 10u);
-  EXPECT_EQ(object.layout.price_type, PriceType::float64);
+  const ObjectRecord as_it_was{.key = testing::key_of(1, 0),
+                               .size_bytes = 1000,
+                               .rows = 10,
+                               .sha256 = "5ead",
+                               .covers_through = Date(std::chrono::days(19'724)),
+                               .schema_version = 1,
+                               .written_at = Timestamp(1'700'000'000'900'000us)};
+  EXPECT_EQ(object, as_it_was);
+
+  const auto known = life.get(life.store->list_known("lake/", "", 9)).value().keys;
+  ASSERT_EQ(known.size(), 1u) << "what had failed before was not remembered";
+  EXPECT_EQ(known[0].object, as_it_was);
 
   life.get(life.store->take_back(JobStore::Which::all, 9)).value();
   const auto claims = life.get(life.store->claim("thetadata", 9, "test", 60s)).value().fetches;
   ASSERT_EQ(claims.size(), 3u);
+  for (const auto& claim : claims) EXPECT_EQ(claim.batch, "");
   const std::map<std::string, std::uint64_t> before{{"2", 7}, {"3", 4}, {"4", 0}};
   for (const auto& claim : claims) {
     EXPECT_GT(claim.fence, before.at(claim.label));
@@ -427,6 +433,70 @@ TEST(SqliteStoreTest, AStoreOfTheFirstLayoutGoesOnWhereItStood) {
   life.get(life.store->create_job(new_job(2, 1))).value();
   EXPECT_GT(life.get(life.store->claim("thetadata", 1, "test", 60s)).value().fetches.at(0).fetch,
             15);
+}
+
+// What version 0.1 made with its second layout: a job with one of each, in the middle of its work.
+TEST(SqliteStoreTest, AStoreOfTheSecondLayoutGoesOnWhereItStood) {
+  const Folder folder;
+  const auto path = folder / "jobs.db";
+  {
+    auto connection = sqlite::Connection::open(path).value();
+    sqlite::migrate(connection, sqlite::schema_steps().first(2)).value();
+    connection.execute(R"sql(
+      INSERT INTO job (id, job_id, status, created_at, updated_at, started_at, version, pending,
+        running, succeeded, skipped, no_data, failed, cancelled, ready, rows, bytes, request_json,
+        warnings, not_yet_available)
+      VALUES (1, '018bcfe5-6801-7001-8000-000000000001', 1, 1700000000000000, 1700000001000000,
+        1700000000500000, 9, 2, 1, 1, 0, 0, 1, 0, 1, 10, 1000, '{"kind":"stock"}', '[]', '[]');
+      INSERT INTO fetch (id, object_key, label, spec, state, attempts, fence, run_at, lease_until,
+        lease_owner, rows, bytes, sha256, error)
+      VALUES (11, 'lake/1/0', '0', 's0', 2, 1, 3, NULL, NULL, NULL, 10, 1000, '5ead', ''),
+             (12, 'lake/1/1', '1', 's1', 2, 4, 5, NULL, NULL, NULL, 0, 0, '', 'HTTP 500'),
+             (13, 'lake/1/2', '2', 's2', 1, 0, 7, NULL, 1, 'killed', 0, 0, '', ''),
+             (14, 'lake/1/3', '3', 's3', 0, 2, 4, 5, NULL, NULL, 0, 0, '', 'HTTP 502'),
+             (15, 'lake/1/4', '4', 's4', 0, 0, 0, NULL, NULL, NULL, 0, 0, '', '');
+      INSERT INTO item (job, seq, fetch, state, ready, ended_version)
+      VALUES (1, 0, 11, 2, 0, 4), (1, 1, 12, 5, 0, 6), (1, 2, 13, 1, 0, 0), (1, 3, 14, 0, 0, 0),
+             (1, 4, 15, 0, 1, 0);
+      INSERT INTO object VALUES
+        ('lake/1/0', 1000, 10, '5ead', 19724, 1, 1700000000900000, 250, 1))sql");
+  }
+  Life life(path);
+  const auto id = JobId::parse("018bcfe5-6801-7001-8000-000000000001").value();
+  const auto known = life.get(life.store->list_known("", "", 9)).value().keys;
+  ASSERT_EQ(known.size(), 1u);
+  EXPECT_FALSE(known[0].failure.has_value());
+  EXPECT_EQ(known[0].object, (ObjectRecord{.key = testing::key_of(1, 0),
+                                           .size_bytes = 1000,
+                                           .rows = 10,
+                                           .sha256 = "5ead",
+                                           .covers_through = Date(std::chrono::days(19'724)),
+                                           .schema_version = 1,
+                                           .written_at = Timestamp(1'700'000'000'900'000us),
+                                           .took = 250ms,
+                                           .layout = {.price_type = PriceType::float32}}));
+  EXPECT_EQ(life.get(life.store->experience("lake/")).value().objects, 1u);
+
+  life.get(life.store->take_back(JobStore::Which::all, 9)).value();
+  // A new job with batches shares what is there; that has none, and is brought alone.
+  auto next = new_job(1, 7);
+  next.job_id = job_id(2);
+  for (auto& fetch : next.fetches) fetch.batch = "batch";
+  next.fetches[4].spec_json = "s4";
+  life.get(life.store->create_job(std::move(next))).value();
+  std::size_t batched = 0;
+  for (const auto& claim :
+       life.get(life.store->claim("thetadata", 9, "test", 60s)).value().fetches) {
+    batched += claim.batch == "batch" ? 1 : 0;
+    if (claim.label == "4") EXPECT_EQ(claim.batch, "");
+    if (claim.label == "2" && claim.job_id == id) EXPECT_GT(claim.fence, 7u);
+    life.get(life.store->complete(claim.fetch, claim.fence, ended(ItemState::succeeded))).value();
+  }
+  EXPECT_EQ(batched, 5u) << "of 7: one is the old job's, one waits for an object that it writes";
+  for (const auto& claim : life.get(life.store->claim("thetadata", 9, "test", 60s)).value().fetches)
+    life.get(life.store->complete(claim.fetch, claim.fence, ended(ItemState::succeeded))).value();
+  EXPECT_EQ(life.get(life.store->get_job(id)).value()->state(), JobState::completed_with_errors);
+  EXPECT_EQ(life.job(2)->state(), JobState::completed);
 }
 
 TEST(SqliteStoreTest, ACallThatFailsHalfWayIsUndoneAloneAndTheOthersOfItsCommitAreNot) {
@@ -482,9 +552,6 @@ TEST(SqliteStoreTest, CallsOfTheSameMomentShareOneCommit) {
   EXPECT_LT(log_size() - before, 3 * by_one);
   for (const auto& answer : answers) EXPECT_TRUE(answer->has_value());
 }
-
-// --- Killed
-// -----------------------------------------------------------------------------------------------
 
 // What a life that may end at any moment tells about what it was told is done.
 struct Acknowledged {
