@@ -120,7 +120,7 @@ def by_pyarrow(path):
 
 
 def by_polars(path):
-    frame = polars.read_parquet(path) if path.suffix == ".parquet" else polars.read_ipc(path, memory_map=False)
+    frame = polars.read_parquet(path) if path.suffix == ".parquet" else polars.read_ipc(path)
     return {name: [plain_value(value) for value in frame[name].to_list()] for name in frame.columns}
 
 
