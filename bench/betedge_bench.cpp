@@ -1,9 +1,10 @@
 // Our side of `make bench` (bench/run.py has the peer's, and drives both):
 //
-//   betedge_bench render FORM INTERVAL_MS FILE   a day of AAPL option quotes, as the simulator
-//   sends it betedge_bench encode FORM INTERVAL_MS FILE   that file through the encoder; prints
-//   seconds, rows and
-//                                                bytes out, on one thread, from memory to memory
+//   betedge_bench render FORM INTERVAL_MS FILE
+//     a day of AAPL option quotes, as the simulator sends it
+//   betedge_bench encode FORM INTERVAL_MS FILE [plain|typed [OUT]]
+//     that file through the encoder; prints seconds, rows and bytes out, on one thread, from memory
+//     to memory; then into the file OUT
 
 #include <charconv>
 #include <chrono>
@@ -58,7 +59,8 @@ Result<void> render(const Form& form, std::uint32_t interval_ms, const std::stri
   return {};
 }
 
-Result<void> encode(const Form& form, std::uint32_t interval_ms, const std::string& path) {
+Result<void> encode(const Form& form, std::uint32_t interval_ms, const std::string& path,
+                    core::ColumnStyle style, const std::string& out) {
   std::ifstream file(path, std::ios::binary);
   const std::string input{std::istreambuf_iterator<char>(file), {}};
   const std::chrono::milliseconds interval{interval_ms};
@@ -78,11 +80,17 @@ Result<void> encode(const Form& form, std::uint32_t interval_ms, const std::stri
 
   const auto start = std::chrono::steady_clock::now();
   std::size_t output_bytes = 0;
+  std::vector<ports::Bytes> output;
+  const auto take = [&](ports::Bytes bytes) {
+    output_bytes += bytes.size();
+    if (!out.empty()) output.push_back(std::move(bytes));
+  };
   const columnar::ObjectSpec spec{.request = request,
                                   .key = object_key(request, kDay),
                                   .covers = {kDay, kDay},
                                   .source = "thetadata",
-                                  .request_json = "{}"};
+                                  .request_json = "{}",
+                                  .layout = {.columns = style}};
   BETEDGE_TRY(const auto encoder, columnar::ObjectEncoder::open(spec));
   BETEDGE_TRY_VOID(encoder->begin_answer(call, form.read));
   BETEDGE_TRY_VOID(encoder->begin_document());
@@ -90,20 +98,25 @@ Result<void> encode(const Form& form, std::uint32_t interval_ms, const std::stri
     const auto piece = left.substr(0, kPieceBytes);
     left.remove_prefix(piece.size());
     BETEDGE_TRY_VOID(encoder->feed(as_bytes(piece)));
-    output_bytes += encoder->take_output().size();
+    take(encoder->take_output());
   }
   BETEDGE_TRY_VOID(encoder->end_answer());
   BETEDGE_TRY(const auto summary, encoder->finish());
-  output_bytes += encoder->take_output().size();
+  take(encoder->take_output());
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
   fmt::print("{{\"seconds\": {:.6f}, \"rows\": {}, \"bytes\": {}}}\n", taken.count(), summary.rows,
              output_bytes);
+  if (out.empty()) return {};
+  std::ofstream written(out, std::ios::binary);
+  for (const auto& bytes : output) written << as_text(bytes);
+  if (!written.flush()) return fail(ErrorCode::storage_failed, "cannot write " + out);
   return {};
 }
 
 int main_of(std::span<char*> arguments) {
-  if (arguments.size() != 5) {
-    fmt::print(stderr, "usage: betedge_bench render|encode FORM INTERVAL_MS FILE\n");
+  if (arguments.size() < 5 || arguments.size() > 7) {
+    fmt::print(stderr,
+               "usage: betedge_bench render|encode FORM INTERVAL_MS FILE [plain|typed [OUT]]\n");
     return 2;
   }
   const std::string_view what = arguments[1], form_name = arguments[2], number = arguments[3];
@@ -112,9 +125,13 @@ int main_of(std::span<char*> arguments) {
   const Form* form = nullptr;
   for (const auto& candidate : kForms)
     if (candidate.name == form_name) form = &candidate;
+  const auto style = arguments.size() > 5 && std::string_view(arguments[5]) == "typed"
+                         ? core::ColumnStyle::typed
+                         : core::ColumnStyle::plain;
+  const std::string out = arguments.size() > 6 ? arguments[6] : "";
   if (form == nullptr || interval_ms == 0) return 2;
   const auto done = what == "render" ? render(*form, interval_ms, arguments[4])
-                                     : encode(*form, interval_ms, arguments[4]);
+                                     : encode(*form, interval_ms, arguments[4], style, out);
   if (done) return 0;
   fmt::print(stderr, "{}: {}\n", to_text(done.error().code), done.error().message);
   return 1;

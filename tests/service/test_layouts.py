@@ -20,15 +20,17 @@ from zoneinfo import ZoneInfo
 import harness
 
 NEW_YORK = ZoneInfo("America/New_York")
-DAY, MONTH = "20240116", ("20240102", "20240131")
+DAY = "20240116"
 
 REQUESTS = {
     "option_quote": ("option", {"root": "AAPL", "start_date": DAY, "end_date": DAY, "schema": "quote", "interval": 3_600_000}),
     "option_ohlc": ("option", {"root": "AAPL", "start_date": DAY, "end_date": DAY, "schema": "ohlc", "interval": 3_600_000}),
-    "option_eod": ("option", {"root": "AAPL", "start_date": MONTH[0], "end_date": "20240103", "schema": "eod"}),
+    "option_eod": ("option", {"root": "AAPL", "start_date": "20240102", "end_date": "20240103", "schema": "eod"}),
     "stock_ohlc": ("stock", {"root": "AAPL", "start_date": DAY, "end_date": DAY, "schema": "ohlc", "interval": 60_000}),
     "stock_eod": ("stock", {"root": "AAPL", "start_date": "20240102", "end_date": "20240102", "schema": "eod"}),
 }
+# Small, so that every value of every file is compared.
+CHAIN = ["--contracts", "60"]
 LABELS = {3_600_000: "1h", 60_000: "1m"}
 
 
@@ -44,17 +46,15 @@ def answer_of(sim, kind, schema, first, last, interval=None):
 
 
 def expected_rows(sim, name, covers):
-    """What a file must hold: v3's rows in its order, then the underlying's."""
+    """What a file must hold: v3's rows of these spans in its order, then the underlying's."""
     kind, members = REQUESTS[name]
     schema, interval = members["schema"], members.get("interval")
     rows = []
-    if kind == "option" and schema == "eod":
-        for day in covers:
-            rows += answer_of(sim, kind, schema, day, day)
-    else:
-        rows += answer_of(sim, kind, schema, covers[0], covers[-1], interval)
+    for first, last in covers:
+        rows += answer_of(sim, kind, schema, first, last, interval)
     if kind == "option" and schema != "eod":
-        rows += answer_of(sim, "stock", schema, covers[0], covers[-1], interval)
+        for first, last in covers:
+            rows += answer_of(sim, "stock", schema, first, last, interval)
     return rows
 
 
@@ -120,7 +120,7 @@ def by_pyarrow(path):
 
 
 def by_polars(path):
-    frame = polars.read_parquet(path) if path.suffix == ".parquet" else polars.read_ipc(path, memory_map=False)
+    frame = polars.read_parquet(path) if path.suffix == ".parquet" else polars.read_ipc(path)
     return {name: [plain_value(value) for value in frame[name].to_list()] for name in frame.columns}
 
 
@@ -145,7 +145,7 @@ class Lake:
 
     def __init__(self, folder, style, price_type, extension, api="v3"):
         self.style, self.price_type = style, price_type
-        self.sim = harness.Sim(folder / "sim", api, ["--today", "20240520"])
+        self.sim = harness.Sim(folder / "sim", api, CHAIN)
         self.server = harness.Server(
             folder / "server", self.sim, BETEDGE_LAKE_COLUMNS=style, BETEDGE_LAKE_PRICE_TYPE=price_type)
         client = self.server.client
@@ -157,7 +157,8 @@ class Lake:
             self.files[name] = self.server.lake / item["key"]
 
     def expected(self, name, columns):
-        covered = {"option_eod": january(), "stock_eod": ["20240102", "20240517"]}.get(name, [DAY])
+        year = [("20240102", "20240628"), ("20240701", "20241231")]
+        covered = {"option_eod": january(), "stock_eod": year}.get(name, [(DAY, DAY)])
         rows = expected_rows(self.sim, name, covered)
         price = as_float32 if self.price_type == "float32" else float
         return {column: [wanted(row, column, self.style, price) for row in rows] for column in columns}
@@ -168,7 +169,7 @@ class Lake:
 
 def january():
     days = (datetime.date(2024, 1, 2) + datetime.timedelta(days=n) for n in range(30))
-    return [day.strftime("%Y%m%d") for day in days if day.weekday() < 5 and day.day != 15]
+    return [(f"{day:%Y%m%d}", f"{day:%Y%m%d}") for day in days if day.weekday() < 5 and day.day != 15]
 
 
 LAYOUTS = {
@@ -274,7 +275,7 @@ def test_v2_brings_the_same_typed_file_but_for_what_it_does_not_have(typed, tmp_
 
 
 def test_an_object_of_the_other_layout_is_downloaded_again(tmp_path):
-    sim = harness.Sim(tmp_path / "sim", arguments=["--today", "20240520"])
+    sim = harness.Sim(tmp_path / "sim", arguments=CHAIN)
     kind, members = REQUESTS["stock_ohlc"]
     columns = []
     for style in ("plain", "typed", "typed", "plain"):
@@ -312,7 +313,7 @@ def test_a_defect_leaves_the_file_that_a_sound_answer_makes(tmp_path, defect, st
     kind, members = REQUESTS[request]
     tables = []
     for faults in ((), (fault,)):
-        sim = harness.Sim(tmp_path / f"sim{len(faults)}", arguments=["--today", "20240520"])
+        sim = harness.Sim(tmp_path / f"sim{len(faults)}", arguments=CHAIN)
         sim.faults(*faults)
         server = harness.Server(tmp_path / f"server{len(faults)}", sim, BETEDGE_LAKE_COLUMNS=style)
         job = server.client.submit(kind, **members)

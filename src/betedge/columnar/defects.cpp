@@ -61,7 +61,7 @@ void TwinFilter::will_drop_front(const RowBuffer& rows, std::size_t count) {
   if (count == 0) return;
   last_.resize(0);
   last_.append(rows, count - 1, 1);
-  checked_ -= count;
+  checked_ -= std::min(count, checked_);
 }
 
 DefectCounter::DefectCounter(Kind kind, Schema schema, std::span<const Column> columns)

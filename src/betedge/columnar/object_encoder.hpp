@@ -65,7 +65,7 @@ class ObjectEncoder {
   // empty, or was not the data asked for. A day without earnings is no error and adds no rows.
   virtual Result<void> end_answer() = 0;
 
-  // What can be written so far; empties the encoder's output.
+  // What can be written so far, nothing as long as there are no rows; empties the encoder's output.
   virtual Bytes take_output() = 0;
   // Bytes held in memory at the moment: input not yet decoded, columns, and output not yet taken.
   virtual std::size_t memory_bytes() const = 0;

@@ -32,7 +32,7 @@ class TableEncoder final : public RowSink {
   Result<void> end_answer();
 
   // As ObjectEncoder's.
-  Bytes take_output() { return writer_->take_output(); }
+  Bytes take_output() { return row_count() == 0 ? Bytes{} : writer_->take_output(); }
   std::size_t memory_bytes() const;
   std::uint64_t row_count() const;
   Result<FileSummary> finish();

@@ -138,6 +138,7 @@ TEST(DaySplitter, GivesADayWithoutRowsNoneAndDropsRowsOfDaysThatNobodyAskedFor) 
   ASSERT_TRUE(splitter->feed(as_bytes(text)));
   ASSERT_TRUE(splitter->end_answer());
   EXPECT_EQ(splitter->of(0).rows(), 0);
+  EXPECT_TRUE(splitter->of(0).take_output().empty());
   EXPECT_EQ(splitter->of(1).rows(), 2);
   ASSERT_TRUE(splitter->of(1).finish());
   EXPECT_EQ(read_parquet(splitter->of(1).take_output()).rows, 2);

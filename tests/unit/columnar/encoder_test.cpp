@@ -208,7 +208,7 @@ TEST(ObjectEncoder, TellsTheDaysThatHaveRows) {
   for (const std::string_view date : {"2024-01-05", "2024-01-02", "2024-01-05"}) {
     ASSERT_TRUE(encoder->begin_answer(call, WireFormat::v3_csv));
     std::string text = "timestamp,open,high,low,close,volume,count,vwap\n";
-    for (int i = 0; i < 40'000; ++i) text += fmt::format("{}T09:30:00,1,1,1,1,1,1,1\n", date);
+    for (int i = 0; i < 40'000; ++i) text += fmt::format("{}T09:30:00,1,1,1,1,{},1,1\n", date, i);
     ASSERT_TRUE(encoder->feed(as_bytes(text)));
     ASSERT_TRUE(encoder->end_answer());
   }

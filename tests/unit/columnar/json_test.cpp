@@ -38,7 +38,7 @@ Result<Encoded> encode_stock(std::string body, std::size_t length = std::string:
 
 TEST(V2Json, OfAChainTakesItsContractFromBehindTheTicks) {
   const auto encoded = encode_chain(chain(fmt::format(
-      "{},{}", contract(fmt::format("{0},{0}", kTick), kContract),
+      "{},{}", contract(fmt::format("{},[34260000,1,2.5,0.5,2,10,3,20240102]", kTick), kContract),
       contract(kTick, R"("right":"P","strike":5,"root":"ABC","expiration":20250117)"))));
   ASSERT_TRUE(encoded.has_value()) << encoded.error().message;
   const auto table = read_parquet(encoded->bytes);
@@ -78,7 +78,8 @@ TEST(V2Json, AContractWithoutTicksHasNoRows) {
 
 TEST(V2Json, AContractMayHaveMoreTicksThanABatchHasRows) {
   std::string ticks(kTick);
-  for (int i = 1; i < 150'000; ++i) ticks += fmt::format(",{}", kTick);
+  for (int i = 1; i < 150'000; ++i)
+    ticks += fmt::format(",[34200000,1,2.5,0.5,2,{},3,20240102]", i);
   const auto encoded = encode_chain(chain(contract(ticks, kContract)), 65'536);
   ASSERT_TRUE(encoded.has_value()) << encoded.error().message;
   EXPECT_EQ(encoded->summary.rows, 150'000);

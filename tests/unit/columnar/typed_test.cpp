@@ -222,8 +222,9 @@ TEST(Typed, TimesAreNewYorksInWinterAndInSummer) {
   EXPECT_THAT(shown(encoded->bytes, "timestamp"),
               ElementsAre("2024-03-08T09:30:00", "2024-03-09T00:00:00", "2024-03-10T01:30:00",
                           "2024-03-10T09:30:00", "2024-03-11T09:30:00"));
-  const auto& times = static_cast<const arrow::TimestampArray&>(
-      *table_of(encoded->bytes)->GetColumnByName("timestamp")->chunk(0));
+  const auto table = table_of(encoded->bytes);
+  const auto& times =
+      static_cast<const arrow::TimestampArray&>(*table->GetColumnByName("timestamp")->chunk(0));
   EXPECT_EQ(times.Value(0), 1'709'908'200'000);  // 14:30 UTC
   EXPECT_EQ(times.Value(4), 1'710'163'800'000);  // 13:30 UTC
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <random>
 
 #include "betedge/core/table.hpp"
@@ -69,7 +70,11 @@ Table in_file_order(Table table, Kind kind, Schema schema) {
   if (kind != Kind::option || schema != Schema::eod) return table;
   const auto date =
       static_cast<std::size_t>(std::ranges::find(table.columns, "date") - table.columns.begin());
-  std::ranges::stable_sort(table.rows, {}, [date](const auto& row) { return row[date]; });
+  std::map<std::string, std::vector<std::vector<std::string>>> of_days;
+  for (auto& row : table.rows) of_days[row[date]].push_back(std::move(row));
+  table.rows.clear();
+  for (auto& [day, rows] : of_days)
+    for (auto& row : rows) table.rows.push_back(std::move(row));
   return table;
 }
 
