@@ -102,7 +102,9 @@ engine::EngineOptions engine_options(const Settings& settings) {
 }
 
 Task<Result<std::unique_ptr<ObjectStore>>> open_bucket(Runtime& runtime, net::HttpClient& client,
-                                                       Settings settings, std::stop_token stop) {
+                                                       Settings settings, Log& log,
+                                                       std::stop_token stop,
+                                                       std::stop_token stop_reading) {
   sinks::S3Settings s3;
   BETEDGE_CO_TRY(s3.location, sinks::parse_s3_url(settings.lake_url));
   s3.endpoint = settings.s3_endpoint;
@@ -110,14 +112,28 @@ Task<Result<std::unique_ptr<ObjectStore>>> open_bucket(Runtime& runtime, net::Ht
   s3.region = settings.s3_region;
   s3.access_key = settings.s3_access_key;
   s3.secret_key = settings.s3_secret_key;
-  BETEDGE_CO_TRY(auto store, co_await sinks::S3Store::open(runtime, client, std::move(s3), stop));
+  s3.multipart_above = settings.s3_multipart_above;
+  s3.part_size = settings.s3_part_size;
+  s3.idle_timeout = settings.s3_timeout;
+  BETEDGE_CO_TRY(auto store,
+                 co_await sinks::S3Store::open(runtime, client, std::move(s3), stop, stop_reading));
+  const auto& found = store->opening();
+  log.event(Level::info, "bucket_opened",
+            {{"lake", store->name()},
+             {"publishes_conditionally", found.publishes_conditionally ? "true" : "false"},
+             {"ended_uploads", fmt::format("{}", found.ended_uploads)}});
+  if (!found.trouble.empty()) {
+    log.event(Level::warning, "bucket_uploads_unknown",
+              {{"lake", store->name()}, {"error", found.trouble}});
+  }
   co_return std::move(store);
 }
 
-// A bucket's requests may go on while fetches may; one that nobody answers must not hold up the
-// end.
-Task<void> end_lake_requests(Runtime& runtime, std::stop_source lake, std::stop_token nevermind) {
-  const bool time_is_up = co_await sleep_for(runtime, kLakeGrace, nevermind);
+// A bucket's requests may go on while those may who wait for them; one that nobody answers must not
+// hold up the end.
+Task<void> end_lake_requests(Runtime& runtime, std::chrono::milliseconds grace,
+                             std::stop_source lake, std::stop_token nevermind) {
+  const bool time_is_up = co_await sleep_for(runtime, grace, nevermind);
   if (time_is_up) lake.request_stop();
 }
 
@@ -198,11 +214,12 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Command command,
                                     ServerSettings& running, Parts& parts, LevelLog& log,
                                     StopRequest& stop) {
   const auto settings = running.loaded.settings;
-  std::stop_source lake_stop;
+  std::stop_source lake_stop, lake_readers_stop;
   if (!parts.lake) {
     const std::stop_callback while_opening(stop.token(),
                                            [&lake_stop] { lake_stop.request_stop(); });
-    auto lake = co_await open_bucket(runtime, *parts.client, settings, lake_stop.get_token());
+    auto lake = co_await open_bucket(runtime, *parts.client, settings, log, lake_stop.get_token(),
+                                     lake_readers_stop.get_token());
     if (!lake) co_return fail_while("the lake " + settings.lake_url, std::move(lake).error());
     parts.lake = make_metered_lake(*std::move(lake), runtime, *parts.metrics, "s3");
   }
@@ -287,10 +304,11 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Command command,
     co_await reload(runtime, command, running, guard, api, is_tls ? http->get() : nullptr, log);
   log.event(Level::info, "service_stopping", {{"signal", stop.signal_name()}});
   api.drain();
+  TaskScope ending(runtime);
+  ending.spawn(end_lake_requests(runtime, kDrainGrace, lake_readers_stop, ending.stop_token()));
   co_await (*http)->stop(kDrainGrace);
   co_await api.close();
-  TaskScope ending(runtime);
-  ending.spawn(end_lake_requests(runtime, lake_stop, ending.stop_token()));
+  ending.spawn(end_lake_requests(runtime, kLakeGrace, lake_stop, ending.stop_token()));
   co_await service.close();
   co_await ending.close();
   log.event(Level::info, "service_stopped", {});

@@ -265,6 +265,18 @@ TEST_F(S3StoreTest, StopEndsTheWaitBetweenAttempts) {
   EXPECT_LT(runtime_.steady_now() - before, std::chrono::minutes{1});
 }
 
+TEST_F(S3StoreAnswers, ReadersAreStoppedBeforeThosePublishing) {
+  const auto store = opened();
+  stop_reading_.request_stop();
+  EXPECT_EQ(stat(*store).error().code, ErrorCode::cancelled);
+  EXPECT_EQ(read(*store).error().code, ErrorCode::cancelled);
+  EXPECT_EQ(list(*store, "", "").error().code, ErrorCode::cancelled);
+  client_.answers = {Scripted{503, {}, {}, {}}, Scripted{404, {}, {}, {}}, Scripted{}};
+  EXPECT_TRUE(put(*store, "text"));
+  stop_.request_stop();
+  EXPECT_EQ(put(*store, "text").error().code, ErrorCode::cancelled);
+}
+
 TEST_F(S3StoreAnswers, StatReadsSizeAndTime) {
   const auto store = opened();
   client_.answers = {
