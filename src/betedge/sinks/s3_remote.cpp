@@ -242,7 +242,7 @@ Error S3Remote::refusal(std::string_view doing, const S3Reply& reply) const {
   if (code == "SignatureDoesNotMatch") {
     return sentence(ErrorCode::storage_denied, "the secret key is wrong");
   }
-  if (code == "InvalidAccessKeyId") {
+  if (code == "InvalidAccessKeyId" || code == "XAdminUserNotFound") {  // versitygw's, with a 404
     return sentence(ErrorCode::storage_denied, "the server does not know this access key");
   }
   // A HEAD has no body to say it in, but its header does.
