@@ -12,6 +12,7 @@ import socket
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import boto3
@@ -47,6 +48,8 @@ class S3Server:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.access_key, self.secret_key = KEYS["access_key"], KEYS["secret_key"]
         self.popen = None
+        # What begins a server is this thread, whoever asks for it: it dies with the thread that did.
+        self.keeper = ThreadPoolExecutor(1)
         if kind != "moto":
             self.port = free_port()
             self.program = built(kind)
@@ -74,9 +77,9 @@ class S3Server:
             }
             command = [self.program, "server", "--quiet", "--address", address, data]
         with open(self.folder / "log", "ab") as log:
-            self.popen = subprocess.Popen(
-                list(map(str, command)), cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, preexec_fn=harness._die_with_parent(None), start_new_session=True)
+            self.popen = self.keeper.submit(
+                subprocess.Popen, list(map(str, command)), cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, preexec_fn=harness._die_with_parent(None), start_new_session=True).result()
         self._wait_until_it_answers()
         return self
 
@@ -122,6 +125,7 @@ class S3Server:
             else:
                 self.popen.kill()
             self.popen.wait(30)
+        self.keeper.shutdown()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def settings(self, endpoint=None, prefix="lake"):
