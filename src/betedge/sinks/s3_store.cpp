@@ -97,10 +97,9 @@ Task<Result<void>> find_conditions(S3Remote& remote) {
                          .body = text_body(s3_completion({*sent->etag}))};
       refused = co_await refuses(remote, std::move(complete));
     }
-    if (!refused || *refused) {
-      S3Upload upload{path, id};
-      co_await remote.end_upload(std::move(upload));
-    }
+    // Also after an answer that looks as if it had been completed: then there is none.
+    S3Upload upload{path, id};
+    co_await remote.end_upload(std::move(upload));
     if (!refused) co_return std::unexpected(refused.error());
     (expected == &kNothing ? can.completion.nothing : can.completion.this_one) = *refused;
   }
