@@ -47,7 +47,7 @@ def test_setup_says_what_it_would_install_and_what_to_do_without_root_or_sudo():
 def test_an_unknown_shard_is_an_error_that_lists_them(name):
     done = run("tools/dev", "test-more", name)
     assert done.returncode == 1
-    for shard in ("tsan", "fuzz", "package", "chaos", "contract"):
+    for shard in ("tsan", "fuzz", "package", "chaos", "s3", "contract"):
         assert shard in done.stderr
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import harness
+import s3_proxy
 from harness import missing, stop_all
 
 
@@ -29,6 +30,7 @@ def shared_data():
 def pytest_configure(config):
     config.addinivalue_line("markers", "chaos: takes long; its own shard")
     config.addinivalue_line("markers", "contract: takes long; its own shard")
+    config.addinivalue_line("markers", "s3: needs S3 servers that take minutes to build; its own shard")
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -82,6 +84,37 @@ def serve(folder, processes):
         return server
 
     return start
+
+
+@pytest.fixture
+def s3(folder):
+    """Starts an S3 server of the test's own: s3("versitygw")."""
+    running = []
+
+    def start(kind):
+        # Not before it is asked for: boto3 takes half a second to load.
+        import s3_servers
+
+        running.append(s3_servers.S3Server(kind, folder / f"s3-{len(running)}"))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.stop()
+
+
+@pytest.fixture
+def proxy():
+    """Puts a proxy that makes faults in front of a server on loopback: proxy(server.port)."""
+    running = []
+
+    def start(port):
+        running.append(s3_proxy.Proxy(port))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.stop()
 
 
 @pytest.fixture(scope="module")

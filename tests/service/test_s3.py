@@ -89,13 +89,30 @@ class HungBucket(http.server.ThreadingHTTPServer):
             self.rfile.read(int(self.headers["Content-Length"]))
             self.answer(f"object {self.command}", 200)
 
-        def answer(self, what, status):
-            if what == self.server.hangs:
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            name = "InitiateMultipartUploadResult" if "uploads=" in self.path else "Error"
+            self.answer(f"object {self.command}", 200, f"<{name}><UploadId>u</UploadId></{name}>".encode())
+
+        def do_GET(self):
+            what = "uploads" if "uploads=" in self.path else "object"
+            self.answer(f"{what} {self.command}", 200, b"<ListMultipartUploadsResult/>")
+
+        def do_DELETE(self):
+            self.answer(f"upload {self.command}", 204)
+
+        def answer(self, what, status, body=b""):
+            if ".betedge-tmp/probe" in self.path:
+                # What is tried at the start: conditions are looked at.
+                status = 412 if "If-Match" in self.headers or "If-None-Match" in self.headers else status
+            elif what == self.server.hangs:
                 self.server.asked.set()
                 self.server.let_go.wait()
             self.send_response(status)
-            self.send_header("Content-Length", "0")
+            self.send_header("ETag", '"e"')
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *_):
             pass

@@ -103,10 +103,11 @@ engine::EngineOptions engine_options(const Settings& settings) {
   return options;
 }
 
-// A bucket's requests may go on while fetches may; one that nobody answers must not hold up the
-// end.
-Task<void> end_lake_requests(Runtime& runtime, std::stop_source lake, std::stop_token nevermind) {
-  const bool time_is_up = co_await sleep_for(runtime, kLakeGrace, nevermind);
+// A bucket's requests may go on while those may who wait for them; one that nobody answers must not
+// hold up the end.
+Task<void> end_lake_requests(Runtime& runtime, std::chrono::milliseconds grace,
+                             std::stop_source lake, std::stop_token nevermind) {
+  const bool time_is_up = co_await sleep_for(runtime, grace, nevermind);
   if (time_is_up) lake.request_stop();
 }
 
@@ -192,11 +193,12 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Command command,
                                     ServerSettings& running, Parts& parts, LevelLog& log,
                                     StopRequest& stop) {
   const auto settings = running.loaded.settings;
-  std::stop_source lake_stop;
+  std::stop_source lake_stop, lake_readers_stop;
   if (!parts.lake) {
     const std::stop_callback while_opening(stop.token(),
                                            [&lake_stop] { lake_stop.request_stop(); });
-    auto lake = co_await open_bucket(runtime, *parts.client, settings, lake_stop.get_token());
+    auto lake = co_await open_bucket(runtime, *parts.client, settings, log, lake_stop.get_token(),
+                                     lake_readers_stop.get_token());
     if (!lake) co_return std::unexpected(std::move(lake).error());
     parts.lake = make_metered_lake(*std::move(lake), runtime, *parts.metrics, "s3");
   }
@@ -292,10 +294,11 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Command command,
   }
   log.event(Level::info, "service_stopping", {{"signal", stop.signal_name()}});
   api.drain();
+  TaskScope ending(runtime);
+  ending.spawn(end_lake_requests(runtime, kDrainGrace, lake_readers_stop, ending.stop_token()));
   co_await (*http)->stop(kDrainGrace);
   co_await api.close();
-  TaskScope ending(runtime);
-  ending.spawn(end_lake_requests(runtime, lake_stop, ending.stop_token()));
+  ending.spawn(end_lake_requests(runtime, kLakeGrace, lake_stop, ending.stop_token()));
   co_await service.close();
   co_await ending.close();
   log.event(Level::info, "service_stopped", {});

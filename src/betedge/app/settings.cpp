@@ -374,6 +374,44 @@ std::vector<Setting> make_table() {
        .rule = "a region's name, for example us-east-1",
        .read = [](Settings& s, std::string_view t) { return read_text(s.s3_region, t); },
        .show = [](const Settings& s) { return s.s3_region; }});
+  add({.name = "s3.timeout",
+       .short_names = {},
+       .help =
+           "how long the S3 server may send nothing before a request is looked up and tried again",
+       .rule = "a time of at least 1s, for example 60s",
+       .read =
+           [](Settings& s, std::string_view t) {
+             const auto duration = read_duration(t);
+             if (!duration || *duration < std::chrono::seconds{1}) return false;
+             s.s3_timeout = *duration;
+             return true;
+           },
+       .show = [](const Settings& s) { return show_duration(s.s3_timeout); }});
+  add({.name = "s3.multipart_above",
+       .short_names = {},
+       .help = "a larger object is sent to S3 in parts",
+       .rule = "a size of at most 5GiB, for example 32MiB",
+       .read =
+           [](Settings& s, std::string_view t) {
+             const auto size = read_size(t);
+             if (!size || *size > (std::size_t{5} << 30)) return false;
+             s.s3_multipart_above = *size;
+             return true;
+           },
+       .show = [](const Settings& s) { return show_size(s.s3_multipart_above); }});
+  add({.name = "s3.part_size",
+       .short_names = {},
+       .help = "how large such a part is",
+       .rule = "a size of 5MiB to 5GiB, for example 16MiB",
+       .read =
+           [](Settings& s, std::string_view t) {
+             const auto size = read_size(t);
+             if (!size || *size < (std::size_t{5} << 20) || *size > (std::size_t{5} << 30))
+               return false;
+             s.s3_part_size = *size;
+             return true;
+           },
+       .show = [](const Settings& s) { return show_size(s.s3_part_size); }});
   add({.name = "async.default",
        .short_names = {},
        .help = "whether a submission is answered at once with its job, or held until the job ends",

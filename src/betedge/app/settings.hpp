@@ -31,6 +31,9 @@ struct Settings {
   std::string s3_secret_key = "minioadmin123";
   std::string s3_bucket = "betedge-data";
   std::string s3_region = "us-east-1";
+  std::chrono::milliseconds s3_timeout{60'000};  // without a byte
+  std::size_t s3_multipart_above = std::size_t{32} << 20;
+  std::size_t s3_part_size = std::size_t{16} << 20;
 
   std::string theta_base_url;  // without /v2 or /v3; empty: the vendor's own ports on this machine
   std::string nasdaq_base_url = "https://api.nasdaq.com";

@@ -16,7 +16,7 @@ namespace betedge::ports {
 struct ObjectInfo {
   std::uint64_t size_bytes = 0;
   Timestamp modified_at{};
-  // Another one when the object is written again; opaque. Quotes are not part of it.
+  // Another one when other bytes are written; opaque. Quotes are not part of it.
   std::string etag{};
 };
 

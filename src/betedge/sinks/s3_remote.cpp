@@ -17,7 +17,7 @@ namespace {
 // A server that asks for more patience than this gets it from whoever asked us.
 constexpr std::chrono::seconds kLongestRetryAfter{30};
 constexpr std::chrono::seconds kLongestDelay{5};
-constexpr std::chrono::milliseconds kLastCall{1'000};
+constexpr std::chrono::milliseconds kLastCall{300};
 
 // "Wed, 21 Oct 2015 07:28:00 GMT" (RFC 9110 5.6.7, the form that servers must send).
 std::optional<Timestamp> parse_http_date(std::string_view text) {
@@ -101,12 +101,11 @@ bool is_passing(const S3Reply& reply) {
                                kDamagedOnItsWay.end());
 }
 
-S3Remote::S3Remote(Runtime& runtime, net::HttpClient& client, S3Settings settings,
-                   std::stop_token stop)
+S3Remote::S3Remote(Runtime& runtime, net::HttpClient& client, S3Settings settings, S3Stops stops)
     : runtime_(runtime),
       client_(client),
       settings_(std::move(settings)),
-      stop_(std::move(stop)),
+      stops_(std::move(stops)),
       signing_{settings_.region, settings_.access_key, settings_.secret_key} {
   std::string_view endpoint = settings_.endpoint;
   bool secure = settings_.secure;
@@ -165,11 +164,12 @@ Task<Result<S3Reply>> S3Remote::ask_once(S3Request request) {
   http.upload_offset = request.body.offset;
   http.upload_bytes = request.body.size;
   http.idle_timeout = settings_.idle_timeout;
-  if (request.despite_stop) {
-    http.idle_timeout = std::min(http.idle_timeout, *request.despite_stop);
-    http.connect_timeout = std::min(http.connect_timeout, *request.despite_stop);
+  auto stop = request.purpose == S3Request::Purpose::reading ? stops_.reading : stops_.publishing;
+  if (request.purpose == S3Request::Purpose::cleaning_up && stop.stop_requested()) {
+    stop = {};
+    http.idle_timeout = std::min(http.idle_timeout, kLastCall);
+    http.connect_timeout = std::min(http.connect_timeout, kLastCall);
   }
-  auto stop = request.despite_stop ? std::stop_token{} : stop_;
   auto response = co_await client_.send(std::move(http), std::move(stop));
   if (!response) {
     co_return std::unexpected(in_our_words(request.doing, std::move(response).error()));
@@ -197,7 +197,8 @@ Task<Result<S3Reply>> S3Remote::ask(S3Request request) {
     auto error = reply ? refusal(request.doing, *reply) : std::move(reply).error();
     const auto delay = delay_after(error, tries);
     if (!delay) co_return std::unexpected(std::move(error));
-    if (!co_await sleep_for(runtime_, *delay, stop_)) {
+    const bool reads = request.purpose == S3Request::Purpose::reading;
+    if (!co_await sleep_for(runtime_, *delay, reads ? stops_.reading : stops_.publishing)) {
       co_return fail(ErrorCode::cancelled, request.doing + ": stopped");
     }
   }
@@ -241,7 +242,7 @@ Error S3Remote::refusal(std::string_view doing, const S3Reply& reply) const {
   if (code == "SignatureDoesNotMatch") {
     return sentence(ErrorCode::storage_denied, "the secret key is wrong");
   }
-  if (code == "InvalidAccessKeyId") {
+  if (code == "InvalidAccessKeyId" || code == "XAdminUserNotFound") {  // versitygw's, with a 404
     return sentence(ErrorCode::storage_denied, "the server does not know this access key");
   }
   // A HEAD has no body to say it in, but its header does.
@@ -269,8 +270,8 @@ Error S3Remote::refusal(std::string_view doing, const S3Reply& reply) const {
 }
 
 Task<Result<std::optional<S3Found>>> S3Remote::find(std::string doing, std::string path,
-                                                    Tries tries) {
-  S3Request request{.doing = doing, .method = "HEAD", .path = std::move(path)};
+                                                    Tries tries, S3Request::Purpose purpose) {
+  S3Request request{.doing = doing, .method = "HEAD", .path = std::move(path), .purpose = purpose};
   auto asked = tries == Tries::one ? ask_once(std::move(request)) : ask(std::move(request));
   BETEDGE_CO_TRY(const auto reply, co_await std::move(asked));
   if (reply.status == 404) co_return std::optional<S3Found>{};
@@ -288,12 +289,12 @@ Task<Result<std::optional<S3Found>>> S3Remote::find(std::string doing, std::stri
                                   .sha256 = reply.sha256.value_or("")});
 }
 
-Task<bool> S3Remote::end_upload_once(S3Upload upload) {
+Task<bool> S3Remote::end_upload_once(S3Upload upload, S3Request::Purpose purpose) {
   S3Request request{.doing = "end an upload",
                     .method = "DELETE",
                     .path = std::move(upload.path),
                     .query = {{"uploadId", std::move(upload.id)}},
-                    .despite_stop = kLastCall};
+                    .purpose = purpose};
   const auto reply = co_await ask_once(std::move(request));
   // 404: it has ended already. A refusal for good will not be another one tomorrow.
   co_return reply && !is_passing(*reply);
@@ -301,7 +302,8 @@ Task<bool> S3Remote::end_upload_once(S3Upload upload) {
 
 Task<void> S3Remote::end_upload(S3Upload upload) {
   auto copy = upload;
-  if (!co_await end_upload_once(std::move(copy))) abandoned_.push_back(std::move(upload));
+  if (!co_await end_upload_once(std::move(copy), S3Request::Purpose::cleaning_up))
+    abandoned_.push_back(std::move(upload));
 }
 
 Task<void> S3Remote::end_abandoned() {
@@ -331,7 +333,7 @@ Task<Result<std::size_t>> S3Remote::end_uploads(std::string prefix, Names names,
           names == Names::equal ? upload.key == prefix : upload.key.starts_with(prefix);
       if (!is_ours || upload.initiated_at >= before) continue;
       S3Upload orphan{bucket_path() + "/" + s3_path(upload.key), upload.id};
-      if (co_await end_upload_once(std::move(orphan))) ++ended;
+      if (co_await end_upload_once(std::move(orphan), S3Request::Purpose::publishing)) ++ended;
     }
     // A server that does not go on would keep us here for ever.
     if (page->next && page->next->key_marker == from->key_marker &&

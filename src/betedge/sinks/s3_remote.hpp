@@ -41,8 +41,18 @@ struct S3Request {
   HeaderList headers{};
   S3Body body = text_body({});
   std::size_t limit_bytes = kLargestS3Document;
-  // Even when a stop was asked for, and then not for longer than this: to clean up.
-  std::optional<std::chrono::milliseconds> despite_stop{};
+  enum class Purpose : std::uint8_t {
+    publishing,
+    reading,      // ends with the stop of readers
+    cleaning_up,  // is done even when a stop was asked for, and then within a third of a second
+  };
+  Purpose purpose = Purpose::publishing;
+};
+
+// When requests end before their answers: with `cancelled`, at once.
+struct S3Stops {
+  std::stop_token publishing;  // and all else but readers
+  std::stop_token reading;     // stat(), read() and list() of the store
 };
 
 // A whole answer; the body is read for documents and for ranges.
@@ -88,11 +98,11 @@ struct S3Upload {
 // One endpoint, one bucket, and how to ask it. What the store and its writers share; loop thread.
 class S3Remote {
  public:
-  S3Remote(Runtime& runtime, net::HttpClient& client, S3Settings settings, std::stop_token stop);
+  S3Remote(Runtime& runtime, net::HttpClient& client, S3Settings settings, S3Stops stops);
 
   Runtime& runtime() const { return runtime_; }
   const S3Settings& settings() const { return settings_; }
-  const std::stop_token& stop() const { return stop_; }
+  const S3Stops& stops() const { return stops_; }
   // "s3://bucket/prefix"
   std::string name() const;
   std::string bucket_path() const;
@@ -114,7 +124,8 @@ class S3Remote {
 
   // What lies there; one try or several.
   enum class Tries : std::uint8_t { one, several };
-  Task<Result<std::optional<S3Found>>> find(std::string doing, std::string path, Tries tries);
+  Task<Result<std::optional<S3Found>>> find(std::string doing, std::string path, Tries tries,
+                                            S3Request::Purpose purpose);
 
   // Ends an upload and frees what it holds; one that cannot be ended now is remembered for
   // end_abandoned().
@@ -129,12 +140,12 @@ class S3Remote {
 
  private:
   Error in_our_words(std::string_view doing, Error error) const;
-  Task<bool> end_upload_once(S3Upload upload);
+  Task<bool> end_upload_once(S3Upload upload, S3Request::Purpose purpose);
 
   Runtime& runtime_;
   net::HttpClient& client_;
   S3Settings settings_;
-  std::stop_token stop_;
+  S3Stops stops_;
   std::string base_;  // "http://localhost:9000"
   std::string host_;  // "localhost:9000"
   SigningKey signing_;

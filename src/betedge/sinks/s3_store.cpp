@@ -97,10 +97,9 @@ Task<Result<void>> find_conditions(S3Remote& remote) {
                          .body = text_body(s3_completion({*sent->etag}))};
       refused = co_await refuses(remote, std::move(complete));
     }
-    if (!refused || *refused) {
-      S3Upload upload{path, id};
-      co_await remote.end_upload(std::move(upload));
-    }
+    // Also after an answer that looks as if it had been completed: then there is none.
+    S3Upload upload{path, id};
+    co_await remote.end_upload(std::move(upload));
     if (!refused) co_return std::unexpected(refused.error());
     (expected == &kNothing ? can.completion.nothing : can.completion.this_one) = *refused;
   }
@@ -115,11 +114,13 @@ S3Store::S3Store(std::shared_ptr<S3Remote> remote, Opening opening)
 S3Store::~S3Store() = default;
 
 Task<Result<std::unique_ptr<S3Store>>> S3Store::open(Runtime& runtime, net::HttpClient& client,
-                                                     S3Settings settings, std::stop_token stop) {
+                                                     S3Settings settings, std::stop_token stop,
+                                                     std::stop_token stop_reading) {
   const auto cannot = [](Error error) {
     return fail_while("the lake cannot be opened", std::move(error));
   };
-  auto remote = std::make_shared<S3Remote>(runtime, client, std::move(settings), std::move(stop));
+  S3Stops stops{.publishing = std::move(stop), .reading = std::move(stop_reading)};
+  auto remote = std::make_shared<S3Remote>(runtime, client, std::move(settings), std::move(stops));
   auto found = co_await find_or_make_bucket(*remote);
   if (!found) co_return cannot(std::move(found).error());
   // A lake that cannot be written is told so now, and not after the first download.
@@ -152,8 +153,9 @@ bool S3Store::publishes_conditionally() const {
 Task<Result<std::optional<ObjectInfo>>> S3Store::stat(ObjectKey key) {
   BETEDGE_CO_TRY_VOID(check_is_not_ours(key));
   auto path = remote_->path(key.text());
-  BETEDGE_CO_TRY(const auto found, co_await remote_->find("look for " + key.text(), std::move(path),
-                                                          S3Remote::Tries::several));
+  BETEDGE_CO_TRY(const auto found,
+                 co_await remote_->find("look for " + key.text(), std::move(path),
+                                        S3Remote::Tries::several, S3Request::Purpose::reading));
   co_return found ? std::optional(found->info) : std::nullopt;
 }
 
@@ -180,7 +182,8 @@ Task<Result<Bytes>> S3Store::read(ObjectKey key, std::uint64_t offset, std::size
                     .method = "GET",
                     .path = remote_->path(key.text()),
                     .headers = {{"Range", fmt::format("bytes={}-{}", offset, last)}},
-                    .limit_bytes = std::max(length, kLargestS3Document)};
+                    .limit_bytes = std::max(length, kLargestS3Document),
+                    .purpose = S3Request::Purpose::reading};
   BETEDGE_CO_TRY(const auto reply, co_await remote_->ask(std::move(request)));
   if (reply.status == 404 && parse_s3_error(reply.body).code != "NoSuchBucket") {
     co_return fail(ErrorCode::not_found, absent);
@@ -213,7 +216,8 @@ Task<Result<ObjectPage>> S3Store::list(std::string prefix, std::string after, st
       .query = {{"list-type", "2"},
                 {"prefix", above + prefix},
                 {"encoding-type", "url"},
-                {"max-keys", std::to_string(std::clamp<std::size_t>(limit, 1, 1000))}}};
+                {"max-keys", std::to_string(std::clamp<std::size_t>(limit, 1, 1000))}},
+      .purpose = S3Request::Purpose::reading};
   if (!after.empty()) request.query.emplace_back("start-after", above + after);
   BETEDGE_CO_TRY(const auto reply, co_await remote_->ask(std::move(request)));
   if (reply.status != 200) co_return std::unexpected(remote_->refusal(doing, reply));

@@ -42,8 +42,14 @@ class S3Store final : public ObjectStore {
   };
 
   // Makes the bucket if it is missing. storage_denied: credentials, region or rights are wrong.
+  //
+  // When `stop` is asked for, what opens and publishes ends at once with `cancelled`, but for the
+  // end of an upload in parts, which may take a third of a second; when `stop_reading` is, stat(),
+  // read() and list() do. Those who read may be people's downloads, which have less time at a
+  // shutdown than an object that is nearly there.
   static Task<Result<std::unique_ptr<S3Store>>> open(Runtime& runtime, net::HttpClient& client,
-                                                     S3Settings settings, std::stop_token stop);
+                                                     S3Settings settings, std::stop_token stop,
+                                                     std::stop_token stop_reading = {});
   ~S3Store() override;
 
   Task<Result<std::optional<ObjectInfo>>> stat(ObjectKey key) override;

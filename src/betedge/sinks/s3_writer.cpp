@@ -148,7 +148,8 @@ Task<Result<void>> S3Writer::publish() {
   for (int tries = 1;; ++tries) {
     if (!is_in_one_step) {
       BETEDGE_CO_TRY(const auto found,
-                     co_await remote_->find(doing, path_, S3Remote::Tries::several));
+                     co_await remote_->find(doing, path_, S3Remote::Tries::several,
+                                            S3Request::Purpose::publishing));
       if (may_be_there && is_ours(found)) co_return Result<void>{};
       if (!is_as_expected(found, expected_)) co_return std::unexpected(fenced());
     }
@@ -168,7 +169,8 @@ Task<Result<void>> S3Writer::publish() {
 
     const bool must_know = said == S3Said::contradicted;
     const auto found = co_await remote_->find(
-        doing, path_, must_know ? S3Remote::Tries::several : S3Remote::Tries::one);
+        doing, path_, must_know ? S3Remote::Tries::several : S3Remote::Tries::one,
+        S3Request::Purpose::publishing);
     if (found && is_ours(*found)) {
       if (said == S3Said::upload_gone) upload_.reset();
       co_return Result<void>{};
@@ -185,7 +187,7 @@ Task<Result<void>> S3Writer::publish() {
       if (may_be_there) error.message += "; it may have been stored all the same";
       co_return std::unexpected(std::move(error));
     }
-    if (!co_await sleep_for(remote_->runtime(), *delay, remote_->stop())) {
+    if (!co_await sleep_for(remote_->runtime(), *delay, remote_->stops().publishing)) {
       co_return fail(ErrorCode::cancelled, doing + ": stopped");
     }
     if (said == S3Said::upload_gone) BETEDGE_CO_TRY_VOID(co_await send_parts());

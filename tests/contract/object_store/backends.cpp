@@ -41,6 +41,8 @@ class S3Process {
     const std::string python = BETEDGE_SOURCE_DIR "/.deps/venv/bin/python";
     const std::string script = BETEDGE_SOURCE_DIR "/tests/contract/object_store/s3_server.py";
     if (::access(python.c_str(), X_OK) != 0) return;
+    // "versitygw" or "minio": that one instead of moto (s3_server.py).
+    const char* const kind = ::getenv("BETEDGE_TEST_S3");
     std::array<int, 2> to_child{}, from_child{};
     if (::pipe(to_child.data()) != 0 || ::pipe(from_child.data()) != 0) return;
     process_ = ::fork();
@@ -48,7 +50,7 @@ class S3Process {
       ::dup2(to_child[0], STDIN_FILENO);
       ::dup2(from_child[1], STDOUT_FILENO);
       for (const int fd : {to_child[0], to_child[1], from_child[0], from_child[1]}) ::close(fd);
-      ::execl(python.c_str(), python.c_str(), script.c_str(), nullptr);
+      ::execl(python.c_str(), python.c_str(), script.c_str(), kind, nullptr);
       ::_exit(127);
     }
     ::close(to_child[0]);

@@ -461,14 +461,16 @@ Task<void> put_expecting_and_count(ObjectStore& store, ObjectKey key, Bytes byte
 Task<void> race(Runtime& runtime, ObjectStore& store) {
   constexpr std::size_t kWriters = 8;
   const auto key = key_of("shared/data");
-  for (const int round : {0, 1}) {
+  // Other bytes in each round: where an etag is a digest, the same bytes written again have the
+  // same.
+  for (const std::size_t round : {100, 200}) {
     const auto found = co_await store.stat(key);
     CO_REQUIRE(found);
     std::vector<std::size_t> stored;
     std::size_t fenced = 0;
     TaskScope scope(runtime);
     for (std::size_t i = 0; i < kWriters; ++i) {
-      scope.spawn(put_expecting_and_count(store, key, pattern(200'000, i + 100),
+      scope.spawn(put_expecting_and_count(store, key, pattern(200'000, i + round),
                                           Expected::as_found(*found), stored, fenced, i));
     }
     co_await scope.close();
@@ -479,7 +481,7 @@ Task<void> race(Runtime& runtime, ObjectStore& store) {
     const auto there = co_await store.read(key, 0, 1 << 20);
     CO_REQUIRE(there);
     EXPECT_TRUE(std::ranges::any_of(
-        stored, [&](std::size_t i) { return *there == pattern(200'000, i + 100); }));
+        stored, [&](std::size_t i) { return *there == pattern(200'000, i + round); }));
   }
 }
 TEST_P(ObjectStoreContract, OfManyWhoExpectTheSameOneIsFirst) {

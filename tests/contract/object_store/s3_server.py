@@ -3,15 +3,18 @@
 Unlike moto alone it is strict: every request's Signature Version 4 is computed again by botocore from
 the raw request line, and the body's digest must be the one signed. Prints one JSON line when it is
 ready: its endpoint, and one pair of keys that may do all and one that may do nothing. Ends when its
-standard input does, so it cannot outlive the test.
+standard input does, so it cannot outlive the test. With an argument, "versitygw" or "minio", that server
+instead of moto.
 """
 
 import hashlib
 import io
 import json
 import logging
+import pathlib
 import re
 import sys
+import tempfile
 import threading
 
 from botocore.auth import S3SigV4Auth
@@ -79,7 +82,21 @@ class Strict:
         return None
 
 
+def another(kind):
+    """One of the servers that tools/s3-servers builds, instead of moto."""
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "service"))
+    import s3_servers
+
+    server = s3_servers.S3Server(kind, tempfile.mkdtemp(prefix="betedge-s3-"))
+    keys = {"access_key": server.access_key, "secret_key": server.secret_key}
+    print(json.dumps({"endpoint": server.endpoint, "may_all": keys, "may_nothing": MAY_NOTHING}), flush=True)
+    sys.stdin.read()
+    server.stop()
+
+
 def main():
+    if len(sys.argv) > 1:
+        return another(sys.argv[1])
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     app = Strict(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, app, threaded=True)

@@ -56,8 +56,10 @@ inline std::optional<Scripted> plain_server(const net::HttpRequest& request) {
 }
 
 inline Task<void> open_into(Runtime& runtime, net::HttpClient& client, S3Settings settings,
-                            std::stop_token stop, Result<std::unique_ptr<S3Store>>& result) {
-  result = co_await S3Store::open(runtime, client, std::move(settings), std::move(stop));
+                            std::stop_token stop, std::stop_token stop_reading,
+                            Result<std::unique_ptr<S3Store>>& result) {
+  result = co_await S3Store::open(runtime, client, std::move(settings), std::move(stop),
+                                  std::move(stop_reading));
 }
 inline Task<void> put_into(ObjectStore& store, std::string text, Expected expected,
                            Result<void>& result) {
@@ -86,7 +88,8 @@ class S3StoreTest : public ::testing::Test {
   }
   Result<std::unique_ptr<S3Store>> open() {
     Result<std::unique_ptr<S3Store>> result;
-    runtime_.run(open_into(runtime_, client_, settings_, stop_.get_token(), result));
+    runtime_.run(open_into(runtime_, client_, settings_, stop_.get_token(),
+                           stop_reading_.get_token(), result));
     return result;
   }
   // Open, with an empty record of what was asked.
@@ -108,7 +111,7 @@ class S3StoreTest : public ::testing::Test {
   VirtualRuntime runtime_{1};
   ScriptedHttp client_;
   S3Settings settings_;
-  std::stop_source stop_;
+  std::stop_source stop_, stop_reading_;
 };
 
 }  // namespace betedge::sinks

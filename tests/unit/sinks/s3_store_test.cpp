@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -178,6 +179,11 @@ INSTANTIATE_TEST_SUITE_P(
                 ErrorCode::storage_denied,
                 "does not know this access key",
                 1},
+        Refusal{"unknown_key_of_versitygw",
+                {404, error_body("XAdminUserNotFound"), {}, {}},
+                ErrorCode::storage_denied,
+                "does not know this access key",
+                1},
         Refusal{"clock",
                 {403, error_body("RequestTimeTooSkewed"), {}, {}},
                 ErrorCode::storage_denied,
@@ -263,6 +269,18 @@ TEST_F(S3StoreTest, StopEndsTheWaitBetweenAttempts) {
   const auto before = runtime_.steady_now();
   EXPECT_EQ(put(*store, "text").error().code, ErrorCode::cancelled);
   EXPECT_LT(runtime_.steady_now() - before, std::chrono::minutes{1});
+}
+
+TEST_F(S3StoreAnswers, ReadersAreStoppedBeforeThosePublishing) {
+  const auto store = opened();
+  stop_reading_.request_stop();
+  EXPECT_EQ(stat(*store).error().code, ErrorCode::cancelled);
+  EXPECT_EQ(read(*store).error().code, ErrorCode::cancelled);
+  EXPECT_EQ(list(*store, "", "").error().code, ErrorCode::cancelled);
+  client_.answers = {Scripted{503, {}, {}, {}}, Scripted{404, {}, {}, {}}, Scripted{}};
+  EXPECT_TRUE(put(*store, "text"));
+  stop_.request_stop();
+  EXPECT_EQ(put(*store, "text").error().code, ErrorCode::cancelled);
 }
 
 TEST_F(S3StoreAnswers, StatReadsSizeAndTime) {
@@ -385,10 +403,21 @@ TEST_F(S3StoreTest, TellsAtItsStartWhatTheServerCan) {
   EXPECT_EQ(std::ranges::count_if(client_.asked,
                                   [](const auto& asked) { return asked.starts_with("DELETE "); }),
             2);
-  client_.answer_first = plain_server;
-  store = open();
-  ASSERT_TRUE(store) << store.error().message;
-  EXPECT_FALSE((*store)->publishes_conditionally());
+  const auto without_conditions = [](const net::HttpRequest& request) {
+    auto answer = able_server(request);
+    if (answer && answer->status == 412) answer->status = 501;
+    return answer;
+  };
+  for (const auto& server : {std::function(plain_server), std::function(without_conditions)}) {
+    client_.answer_first = server;
+    client_.asked.clear();
+    store = open();
+    ASSERT_TRUE(store) << store.error().message;
+    EXPECT_FALSE((*store)->publishes_conditionally());
+    EXPECT_EQ(std::ranges::count_if(client_.asked,
+                                    [](const auto& asked) { return asked.starts_with("DELETE "); }),
+              2);
+  }
 }
 
 TEST_F(S3StoreTest, ALakeThatMayNotBeWrittenDoesNotOpen) {
