@@ -28,4 +28,12 @@ class ObjectKey {
 // are any).
 ObjectKey object_key(const HistoricalRequest& request, Date day);
 
+// What a key says of its object: the request whose object_key it is, with `dates` from the first to
+// the last day of the object's period, a day, a month or a year. nullopt for a key that object_key
+// makes of no request: what others have put into the lake, or a spelling that it does not use.
+std::optional<HistoricalRequest> facts_of(const ObjectKey& key);
+// What all keys of this request's series begin with: its key up to the date, with the slash. For
+// earnings "earnings/". Keys of other formats begin so, too.
+std::string series_prefix(const HistoricalRequest& request);
+
 }  // namespace betedge::core

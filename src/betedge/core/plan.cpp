@@ -33,12 +33,13 @@ bool has_data(Kind kind, Date day) {
   return kind == Kind::earnings ? is_reporting_day(day) : is_session(day);
 }
 
-std::vector<Date> days_with_data(Kind kind, DateRange range) {
-  if (kind != Kind::earnings) return sessions(range);
-  std::vector<Date> found;
-  for (Date day = range.first; day <= range.last; day += days{1})
-    if (is_reporting_day(day)) found.push_back(day);
-  return found;
+// Whether one of these days lies in one of those ranges, all in order; in no range, any.
+bool has_one_in(std::span<const Date> covered, std::span<const DateRange> only) {
+  if (only.empty()) return true;
+  return std::ranges::any_of(covered, [only](Date day) {
+    const auto range = std::ranges::lower_bound(only, day, {}, &DateRange::last);
+    return range != only.end() && range->first <= day;
+  });
 }
 
 std::vector<Call> calls_for(const HistoricalRequest& request, const std::vector<Date>& covered) {
@@ -74,7 +75,15 @@ std::string time_text(std::optional<std::chrono::milliseconds> time) {
 
 }  // namespace
 
-Plan plan(const HistoricalRequest& request, Date today) {
+std::vector<Date> days_with_data(Kind kind, DateRange range) {
+  if (kind != Kind::earnings) return sessions(range);
+  std::vector<Date> found;
+  for (Date day = range.first; day <= range.last; day += days{1})
+    if (is_reporting_day(day)) found.push_back(day);
+  return found;
+}
+
+Plan plan(const HistoricalRequest& request, Date today, std::span<const DateRange> only) {
   Plan planned;
   const Date last_ended = today - days{1};
   Date day = request.dates.first;
@@ -82,7 +91,7 @@ Plan plan(const HistoricalRequest& request, Date today) {
     const DateRange period = period_of(request, day);
     const auto covered =
         days_with_data(request.kind, {period.first, std::min(period.last, last_ended)});
-    if (!covered.empty())
+    if (!covered.empty() && has_one_in(covered, only))
       planned.items.push_back(PlannedItem{.key = object_key(request, day),
                                           .covers = {covered.front(), covered.back()},
                                           .calls = calls_for(request, covered)});
@@ -98,7 +107,7 @@ Plan plan(const HistoricalRequest& request, Date today) {
 Plan plan(const Submission& submission, Date today) {
   Plan all;
   for (const auto& request : submission.requests) {
-    auto one = plan(request, today);
+    auto one = plan(request, today, submission.only);
     // Alike but for the symbol: the days that are still to come are the same.
     if (all.not_yet_available.empty()) all.not_yet_available = std::move(one.not_yet_available);
     std::ranges::move(one.items, std::back_inserter(all.items));

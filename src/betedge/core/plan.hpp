@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -56,8 +57,9 @@ inline constexpr std::size_t kMostNotYetAvailable = 1000;
 // called day by day (THETA.md 1.3), everything intraday by the day, stock eod by the year in spans
 // of at most 365 days (THETA.md 1.9). No call names a day that is no session as its only day. No
 // item at all is an answer, not an error: a weekend has none. Earnings are called for every Monday
-// to Friday, also where the exchange is closed: companies report all the same.
-Plan plan(const HistoricalRequest& request, Date today);
+// to Friday, also where the exchange is closed: companies report all the same. `only`: as a
+// Submission's.
+Plan plan(const HistoricalRequest& request, Date today, std::span<const DateRange> only = {});
 
 // The plans of all of its requests, one after the other.
 Plan plan(const Submission& submission, Date today);
@@ -68,5 +70,9 @@ Plan plan(const Submission& submission, Date today);
 // "1m@36000000-39600000". Empty for what is a call of its own: a chain is asked for by the day, eod
 // is whole periods already, and a month above kMostTicks (calls.hpp) would be too much.
 std::string batch_of(const HistoricalRequest& request, const PlannedItem& item);
+
+// The days of the range that an object of this kind has rows of when the market has any: sessions,
+// and for earnings Mondays to Fridays.
+std::vector<Date> days_with_data(Kind kind, DateRange range);
 
 }  // namespace betedge::core

@@ -93,6 +93,9 @@ struct Submission {
   std::map<std::string, std::string> labels;
   // Jobs of a higher one are served first.
   int priority = 0;
+  // Of what the requests need, only the objects of which a session lies in one of these; all of it
+  // when there is none. In order, none overlapping another.
+  std::vector<DateRange> only{};
   friend bool operator==(const Submission&, const Submission&) = default;
 };
 

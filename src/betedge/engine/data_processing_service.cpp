@@ -213,7 +213,7 @@ struct DataProcessingService::Impl {
       return Failed(Error{
           ErrorCode::internal, fmt::format("no upstream brings {}", to_text(first.kind)), {}});
     // All requests need as many items as the first: so it is known before they are planned.
-    auto planned = plan(first, today);
+    auto planned = plan(first, today, submission.only);
     if (auto rejection = rejection_of(first, planned, lane->second->upstream.source))
       return Failed(*std::move(rejection));
     const auto items = planned.items.size() * submission.requests.size();
@@ -288,7 +288,7 @@ DataProcessingService::process_request(Submission submission, JobId request_id,
   job.labels = submission.labels;
   job.equal_to = equality_of(job.request_json, submission, today);
   if (idempotency) {
-    idempotency->fingerprint = job.request_json;
+    if (idempotency->fingerprint.empty()) idempotency->fingerprint = job.request_json;
     job.idempotency = std::move(idempotency);
   }
   job.fetches.reserve(planned->items.size());

@@ -5,17 +5,16 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <cmath>
-#include <limits>
 #include <optional>
 #include <set>
 #include <span>
 #include <variant>
 
+#include "betedge/core/object_key.hpp"
 #include "betedge/wire/body.hpp"
 #include "betedge/wire/faults.hpp"
 #include "betedge/wire/json_members.hpp"
+#include "betedge/wire/lax_values.hpp"
 #include "betedge/wire/python_json.hpp"
 
 namespace betedge::wire {
@@ -45,20 +44,11 @@ constexpr std::array<std::string_view, 14> kMembers{
     "force_refresh", "mode",     "labels",        "priority"};
 constexpr std::array<std::string_view, 7> kEarningsMembers{
     "start_date", "end_date", "return_format", "force_refresh", "mode", "labels", "priority"};
-
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
-std::string_view stripped(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\n\v\f\r";
-  const auto first = text.find_first_not_of(kSpace);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
-}
+constexpr std::array<std::string_view, 12> kSeriesMembers{
+    "kind",     "root",          "start_date", "end_date", "schema", "data_schema",
+    "interval", "return_format", "start_time", "end_time", "labels", "priority"};
+constexpr std::array<std::string_view, 6> kEarningsSeriesMembers{
+    "kind", "start_date", "end_date", "return_format", "labels", "priority"};
 
 // FastAPI's rule (email.message): the part before ';', of one '/', decides; no header is JSON.
 bool is_json(std::string_view content_type) {
@@ -69,119 +59,65 @@ bool is_json(std::string_view content_type) {
   return type == "application/json" || type.ends_with("+json");
 }
 
-// What pydantic's lax mode makes of a value for an `int`: the number, or the fault's type and text.
-// Beyond 64 bits a number is the nearest that fits: it is refused by a bound either way.
-struct NoInteger {
-  std::string_view type;
-  std::string_view message;
-};
-using Integer = std::variant<std::int64_t, NoInteger>;
-
-constexpr NoInteger kNotParsed{
-    "int_parsing", "Input should be a valid integer, unable to parse string as an integer"};
-constexpr NoInteger kTooLong{"int_parsing_size",
-                             "Unable to parse input string as an integer, exceeded maximum size"};
-
-std::int64_t nearest(std::string_view digits, bool is_negative) {
-  std::int64_t value = 0;
-  const std::string signed_digits = (is_negative ? "-" : "") + std::string(digits);
-  const auto [end, error] =
-      std::from_chars(signed_digits.data(), signed_digits.data() + signed_digits.size(), value);
-  if (error == std::errc::result_out_of_range)
-    return is_negative ? std::numeric_limits<std::int64_t>::min()
-                       : std::numeric_limits<std::int64_t>::max();
-  return value;
-}
-
-// "+1_000.00": space around, a sign, single underscores between digits, zeros behind a point.
-Integer integer_from_text(std::string_view text) {
-  constexpr std::size_t kLongest = 4300;
-  if (text.size() > kLongest) return kTooLong;
-  text = stripped(text);
-  const bool is_negative = text.starts_with('-');
-  if (is_negative || text.starts_with('+')) text.remove_prefix(1);
-  const auto point = text.find('.');
-  if (point != std::string_view::npos) {
-    const auto decimals = text.substr(point + 1);
-    if (decimals.empty() || decimals.find_first_not_of('0') != std::string_view::npos)
-      return kNotParsed;
-    text = text.substr(0, point);
-  }
-  std::string digits;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (is_digit(text[i]))
-      digits += text[i];
-    else if (text[i] != '_' || i == 0 || !is_digit(text[i - 1]) || i + 1 == text.size())
-      return kNotParsed;
-  }
-  if (digits.empty()) return kNotParsed;
-  return nearest(digits, is_negative);
-}
-
-Integer integer_from(const PythonValue& value) {
-  constexpr double kBeyond = 0x1p63;
-  switch (value.type) {
-    case Type::boolean: return value.boolean ? 1 : 0;
-    case Type::integer: {
-      const bool is_negative = value.text.starts_with('-');
-      return nearest(std::string_view(value.text).substr(is_negative ? 1 : 0), is_negative);
-    }
-    case Type::real:
-      if (!std::isfinite(value.real))
-        return NoInteger{"finite_number", "Input should be a finite number"};
-      if (std::trunc(value.real) != value.real)
-        return NoInteger{"int_from_float",
-                         "Input should be a valid integer, got a number with a fractional part"};
-      if (value.real <= -kBeyond || value.real >= kBeyond) return kTooLong;
-      return static_cast<std::int64_t>(value.real);
-    case Type::text: return integer_from_text(value.text);
-    case Type::null:
-    case Type::array:
-    case Type::object: return NoInteger{"int_type", "Input should be a valid integer"};
-  }
-  std::unreachable();
-}
-
-// pydantic's lax mode for a `bool`; or the fault's type.
-std::variant<bool, std::string_view> boolean_from(const PythonValue& value) {
-  constexpr std::string_view kParsing = "bool_parsing", kType = "bool_type";
-  switch (value.type) {
-    case Type::boolean: return value.boolean;
-    case Type::integer: {
-      if (value.text == "0" || value.text == "1") return value.text == "1";
-      std::int64_t number = 0;
-      const auto read =
-          std::from_chars(value.text.data(), value.text.data() + value.text.size(), number);
-      return read.ec == std::errc{} ? kParsing : kType;
-    }
-    case Type::real:
-      if (value.real == 0 || value.real == 1) return value.real == 1;
-      return std::trunc(value.real) == value.real && std::abs(value.real) < 0x1p63 ? kParsing
-                                                                                   : kType;
-    case Type::text: {
-      std::string text = value.text;
-      std::ranges::transform(text, text.begin(), lower);
-      for (const std::string_view yes : {"1", "on", "t", "true", "y", "yes"})
-        if (text == yes) return true;
-      for (const std::string_view no : {"0", "off", "f", "false", "n", "no"})
-        if (text == no) return false;
-      return kParsing;
-    }
-    case Type::null:
-    case Type::array:
-    case Type::object: return kType;
-  }
-  std::unreachable();
-}
-
 // Reads the members in the order in which the original's model has them, which is the order of its
 // faults. A member that is absent leaves its default.
 class Form {
  public:
-  explicit Form(const PythonValue& body) : body_(body) {}
+  // `place`: where the members were sent, "body" or "query", as faults name it.
+  explicit Form(const PythonValue& body, std::string_view place = "body")
+      : place_(place), body_(body) {}
 
   std::expected<ParsedSubmission, Refusal> read(Kind kind, Existing existing) {
     return kind == Kind::earnings ? read_earnings(existing) : read_historical(kind, existing);
+  }
+
+  // `today` bounds a range that was sent without its end.
+  std::expected<ParsedSeries, Refusal> read_series(Date today, std::chrono::years longest) {
+    const auto kind = read_kind();
+    if (!kind) return std::unexpected(faults_.refusal());
+    ParsedSeries series{.request = {.kind = *kind,
+                                    .root = {},
+                                    .dates = {today, today},
+                                    .schema = Schema::eod,
+                                    .existing = Existing::keep}};
+    auto& request = series.request;
+    std::optional<Schema> schema;
+    if (*kind == Kind::earnings) {
+      read_range(series);
+      read_earnings_format();
+    } else {
+      const auto root = read_root();
+      read_range(series);
+      schema = read_schema();
+      request.interval =
+          read_interval(*kind, schema == Schema::eod ? Interval::ignored : Interval::needed);
+      const auto format = read_format();
+      request.window = read_window();
+      if (!root.empty()) request.root = root.front();
+      if (schema) request.schema = *schema;
+      if (format) request.format = *format;
+      if (request.schema == Schema::eod) {
+        request.interval = milliseconds{0};
+        request.window = {};
+      }
+    }
+    Submission submission;
+    read_labels(submission);
+    read_priority(submission);
+    series.labels = std::move(submission.labels);
+    series.priority = submission.priority;
+    const auto last = series.last.value_or(today);
+    if (series.first &&
+        std::chrono::year_month_day{last} - longest > std::chrono::year_month_day{*series.first}) {
+      const auto* end = body_.find("end_date");
+      value_error("end_date",
+                  fmt::format("at most {} years may be asked for at a time", longest.count()),
+                  end != nullptr ? *end : PythonValue());
+    }
+    if (!faults_.empty()) return std::unexpected(faults_.refusal());
+    series.warnings = *kind == Kind::earnings ? warnings(kEarningsSeriesMembers, std::nullopt)
+                                              : warnings(kSeriesMembers, schema);
+    return series;
   }
 
  private:
@@ -237,12 +173,36 @@ class Form {
     return ParsedSubmission{std::move(submission), warnings(kEarningsMembers, std::nullopt)};
   }
 
+  std::optional<Kind> read_kind() {
+    constexpr std::string_view kName = "kind";
+    const PythonValue* value = required(kName);
+    if (value == nullptr) return std::nullopt;
+    const auto kind = value->type == Type::text ? parse_kind(value->text) : std::nullopt;
+    if (!kind)
+      fault("literal_error", kName, "Input should be 'option', 'stock' or 'earnings'", *value,
+            R"({"expected":"'option', 'stock' or 'earnings'"})");
+    return kind;
+  }
+
+  // The ends of the range, as far as they were sent.
+  void read_range(ParsedSeries& series) {
+    const bool has_months = series.request.kind == Kind::earnings;
+    const auto read = [&](std::string_view name, std::optional<Date> not_before) {
+      const auto* value = body_.find(name);
+      if (value == nullptr || value->type == Type::null) return std::optional<Date>();
+      return has_months ? read_month(name, not_before) : read_date(name, not_before);
+    };
+    series.first = read("start_date", std::nullopt);
+    series.last = read("end_date", series.first);
+    if (has_months && series.last) series.last = last_of_month(*series.last);
+  }
+
   void fault(std::string_view type, std::string_view name, std::string_view message,
              const PythonValue& value, std::string_view context = {}) {
-    faults_.add(type, {"body", name}, message, to_python_json(value), context);
+    faults_.add(type, {place_, name}, message, to_python_json(value), context);
   }
   void value_error(std::string_view name, std::string_view message, const PythonValue& value) {
-    faults_.value_error({"body", name}, message, to_python_json(value));
+    faults_.value_error({place_, name}, message, to_python_json(value));
   }
   void pattern_fault(std::string_view name, std::string_view pattern, const PythonValue& value) {
     fault("string_pattern_mismatch", name, fmt::format("String should match pattern '{}'", pattern),
@@ -279,7 +239,7 @@ class Form {
     }
     if (several->items.size() > kMostRoots) {
       // The list itself is not given back: it may be a megabyte.
-      faults_.add("too_long", {"body", "roots"},
+      faults_.add("too_long", {place_, "roots"},
                   fmt::format("List should have at most {} items after validation, not {}",
                               kMostRoots, several->items.size()),
                   "null",
@@ -292,13 +252,13 @@ class Form {
     for (std::size_t i = 0; i < several->items.size(); ++i) {
       const PythonValue& item = several->items[i];
       if (item.type != Type::text) {
-        faults_.add("string_type", {"body", "roots"}, "Input should be a valid string",
+        faults_.add("string_type", {place_, "roots"}, "Input should be a valid string",
                     to_python_json(item), {}, i);
         continue;
       }
       auto root = Symbol::parse(item.text);
       if (!root) {
-        faults_.add("string_pattern_mismatch", {"body", "roots"},
+        faults_.add("string_pattern_mismatch", {place_, "roots"},
                     fmt::format("String should match pattern '{}'", kRootPattern),
                     to_python_json(item),
                     fmt::format(R"({{"pattern":{}}})", wire::quoted(kRootPattern)), i);
@@ -512,7 +472,7 @@ class Form {
     if (is_needed && *number < kShortestInterval.count())
       // Told by a model of the original's that got the number already converted: `true` is 1 here.
       faults_.value_error(
-          {"body", "interval"},
+          {place_, "interval"},
           fmt::format("Intervals under 60000ms (1 minute) are not officially supported, got {}",
                       *number),
           std::to_string(*number));
@@ -591,9 +551,16 @@ class Form {
   }
 
   std::vector<std::string> doubled_roots_;
+  std::string_view place_;
   const PythonValue& body_;
   Faults faults_;
 };
+
+// Whether a key may begin so: with a rest it is one.
+bool is_prefix(std::string_view text) {
+  return text.empty() || ObjectKey::parse(std::string(text) + "x").has_value();
+}
+constexpr std::string_view kNoPrefix = "no object key begins so";
 
 Refusal cannot_be_read() {
   return {400, detail_json("There was an error parsing the body"), ProblemCode::body_unreadable};
@@ -645,6 +612,68 @@ std::expected<ParsedSubmission, Refusal> parse_submission(Kind kind, std::string
   const auto value = read_object(content_type, body);
   if (!value) return std::unexpected(value.error());
   return Form(*value).read(kind, existing);
+}
+
+std::expected<ParsedSeries, Refusal> parse_series(
+    std::span<const std::pair<std::string, std::string>> query, Date today,
+    std::chrono::years longest) {
+  PythonValue object{.type = Type::object, .text = {}, .items = {}, .members = {}};
+  for (const auto& [name, text] : query) {
+    // Only a body has them.
+    if (name == "labels" || name == "priority") continue;
+    PythonValue value{.type = Type::text, .text = text, .items = {}, .members = {}};
+    const auto known = std::ranges::find(object.members, name, &PythonMember::name);
+    if (known != object.members.end())
+      known->value = std::move(value);
+    else
+      object.members.push_back({name, std::move(value)});
+  }
+  return Form(object, "query").read_series(today, longest);
+}
+
+std::expected<ParsedSeries, Refusal> parse_fill(std::string_view content_type,
+                                                std::string_view body, Date today,
+                                                std::chrono::years longest) {
+  const auto value = read_object(content_type, body);
+  if (!value) return std::unexpected(value.error());
+  return Form(*value).read_series(today, longest);
+}
+
+std::expected<ParsedVerify, Refusal> parse_verify(std::string_view content_type,
+                                                  std::string_view body) {
+  ParsedVerify parsed;
+  if (body.empty()) return parsed;
+  const auto object = read_object(content_type, body);
+  if (!object) return std::unexpected(object.error());
+  Faults faults;
+  if (const auto* prefix = object->find("prefix");
+      prefix != nullptr && prefix->type != Type::null) {
+    if (prefix->type != Type::text)
+      faults.add("string_type", {"body", "prefix"}, "Input should be a valid string",
+                 to_python_json(*prefix));
+    else if (!is_prefix(prefix->text))
+      faults.value_error({"body", "prefix"}, kNoPrefix, to_python_json(*prefix));
+    else
+      parsed.prefix = prefix->text;
+  }
+  if (const auto* repair = object->find("repair");
+      repair != nullptr && repair->type != Type::null) {
+    const auto read = boolean_from(*repair);
+    if (const auto* type = std::get_if<std::string_view>(&read))
+      faults.add(*type, {"body", "repair"}, "Input should be a valid boolean",
+                 to_python_json(*repair));
+    else
+      parsed.repair = std::get<bool>(read);
+  }
+  if (!faults.empty()) return std::unexpected(faults.refusal());
+  return parsed;
+}
+
+std::expected<std::string, Refusal> parse_prefix(std::optional<std::string_view> text) {
+  if (!text || is_prefix(*text)) return std::string(text.value_or(""));
+  Faults faults;
+  faults.value_error({"query", "prefix"}, kNoPrefix, wire::quoted(*text));
+  return std::unexpected(faults.refusal());
 }
 
 }  // namespace betedge::wire

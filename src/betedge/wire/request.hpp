@@ -1,9 +1,14 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <expected>
+#include <map>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "betedge/core/request.hpp"
@@ -48,10 +53,43 @@ struct ParsedSubmission {
 std::expected<ParsedSubmission, Refusal> parse_submission(Kind kind, std::string_view content_type,
                                                           std::string_view body, Existing existing);
 
+// Which series of the lake, and which of its days (GET /lake/coverage, POST /lake/fill).
+struct ParsedSeries {
+  HistoricalRequest request;  // but for its dates
+  std::optional<Date> first{};
+  std::optional<Date> last{};
+  std::map<std::string, std::string> labels{};  // of a body alone, as is priority
+  int priority = 0;
+  std::vector<std::string> warnings{};
+};
+
+// The members of a submit but for roots and modes, with `kind` (option, stock, earnings), and with
+// both dates optional; of earnings the dates are months. The range, up to `today` when its end was
+// not sent, must not be longer than `longest` (a value_error of end_date). Of a query the last
+// value of a name counts; its faults are at ["query", name].
+std::expected<ParsedSeries, Refusal> parse_series(
+    std::span<const std::pair<std::string, std::string>> query, Date today,
+    std::chrono::years longest);
+std::expected<ParsedSeries, Refusal> parse_fill(std::string_view content_type,
+                                                std::string_view body, Date today,
+                                                std::chrono::years longest);
+
+// The body of POST /lake/verify; an empty one asks for all, and repairs nothing.
+struct ParsedVerify {
+  std::string prefix{};
+  bool repair = false;
+};
+std::expected<ParsedVerify, Refusal> parse_verify(std::string_view content_type,
+                                                  std::string_view body);
+
+// `?prefix=`, what keys begin with: a value_error when none can.
+std::expected<std::string, Refusal> parse_prefix(std::optional<std::string_view> text);
+
 inline constexpr std::size_t kMostRoots = 10'000;
 
 // The submission as its job shows it: the request's members, `roots` in place of `root` when there
-// are several, labels and priority when there are any. The same submission gives the same bytes.
+// are several, labels, priority and `only` when there are any. The same submission gives the same
+// bytes.
 std::string to_json(const Submission& submission);
 
 // Which dataset (core/dataset.hpp) a job's request is of; "other" when it cannot be told.

@@ -225,6 +225,13 @@ std::string to_json(const Submission& submission) {
     }
     json += fmt::format(R"(,"labels":{{{}}})", labels);
   }
+  if (!submission.only.empty()) {
+    std::string ranges;
+    for (const auto& range : submission.only)
+      ranges += fmt::format(R"({}["{}","{}"])", ranges.empty() ? "" : ",",
+                            to_yyyymmdd_text(range.first), to_yyyymmdd_text(range.last));
+    json += fmt::format(R"(,"only":[{}])", ranges);
+  }
   if (submission.priority != 0) json += fmt::format(R"(,"priority":{})", submission.priority);
   return json + "}";
 }
