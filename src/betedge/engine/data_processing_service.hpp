@@ -65,7 +65,7 @@ struct EngineOptions {
   std::string owner = "local";                // who holds the leases
   std::size_t items_per_job = 100'000;        // a larger request is refused
   std::size_t queued_items = 1'000'000;       // of all jobs that have not ended; more are QueueFull
-  PriceType price_type = PriceType::float64;  // of what is written, and of what is fresh
+  Layout layout;                              // of what is written, and of what is fresh
 };
 
 // What a request would do, without doing it.
@@ -73,7 +73,9 @@ struct DryRun {
   struct Item {
     ObjectKey key;
     DateRange covers;
-    std::size_t calls = 0;  // that it would take; none for one that is there
+    // That it would take at most; none for one that is there, and for one that comes with the call
+    // of an item before it (batch_of).
+    std::size_t calls = 0;
     bool is_there = false;  // and fresh: it would be skipped
   };
   std::vector<Item> items;
