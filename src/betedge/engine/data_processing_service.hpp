@@ -62,10 +62,10 @@ struct EngineOptions {
   std::chrono::milliseconds lease{60'000};
   std::chrono::milliseconds stop_grace{10'000};  // for running fetches, before they are handed back
   RetryPolicy retry;
-  std::string owner = "local";                // who holds the leases
-  std::size_t items_per_job = 100'000;        // a larger request is refused
-  std::size_t queued_items = 1'000'000;       // of all jobs that have not ended; more are QueueFull
-  Layout layout;                              // of what is written, and of what is fresh
+  std::string owner = "local";           // who holds the leases
+  std::size_t items_per_job = 100'000;   // a larger request is refused
+  std::size_t queued_items = 1'000'000;  // of all jobs that have not ended; more are QueueFull
+  Layout layout;                         // of what is written, and of what is fresh
 };
 
 // What a request would do, without doing it.

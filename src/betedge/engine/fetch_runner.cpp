@@ -34,6 +34,12 @@ namespace {
 constexpr std::string_view kNoData = "no_data";
 constexpr std::string_view kZeroSeries = "zero_series";
 
+FetchOutcome ended_as(ItemState state) {
+  FetchOutcome outcome;
+  outcome.state = state;
+  return outcome;
+}
+
 std::unexpected<Error> stopped() {
   return fail(ErrorCode::cancelled, "asked to stop");
 }
@@ -99,8 +105,9 @@ Task<Result<void>> FetchRunner::look_at(Target& target, std::stop_token stop) {
   const auto standing = standing_of(target.found, recorded, target.item().covers,
                                     layout_of(target.spec->request.kind, layout_));
   if (!is_kept(mode, standing)) co_return Result<void>{};
-  if (standing == Standing::unrecorded) co_return co_await adopt(target, *target.found, std::move(stop));
-  FetchOutcome outcome{.state = ItemState::skipped};
+  if (standing == Standing::unrecorded)
+    co_return co_await adopt(target, *target.found, std::move(stop));
+  auto outcome = ended_as(ItemState::skipped);
   if (standing == Standing::no_data) {
     outcome.state = ItemState::no_data;
     outcome.note = note_of_no_data(*recorded);
@@ -123,10 +130,10 @@ Task<Result<void>> FetchRunner::adopt(Target& target, ObjectInfo found, std::sto
     co_return Result<void>{};
   }
   auto record = adopted_record(item.key, read, found, ports_.runtime.wall_now());
-  const auto standing = standing_of(found, record, item.covers,
-                                    layout_of(target.spec->request.kind, layout_));
+  const auto standing =
+      standing_of(found, record, item.covers, layout_of(target.spec->request.kind, layout_));
   if (!is_kept(target.spec->request.existing, standing)) co_return Result<void>{};
-  FetchOutcome outcome{.state = ItemState::skipped};
+  auto outcome = ended_as(ItemState::skipped);
   outcome.note = fmt::format("adopted: {} rows", record.rows);
   outcome.object = std::move(record);
   target.result = std::move(outcome);
@@ -255,7 +262,7 @@ Task<Result<FetchOutcome>> FetchRunner::publish(Target& target, Drafts& drafts, 
   auto missing = has_gaps ? missing_sessions(item.covers, summary.days) : std::vector<Date>();
   count(target, summary, missing.size());
 
-  FetchOutcome outcome{.state = ItemState::succeeded};
+  auto outcome = ended_as(ItemState::succeeded);
   outcome.rows = summary.rows;
   outcome.bytes = summary.size_bytes;
   outcome.sha256 = summary.sha256;
@@ -292,7 +299,7 @@ Result<std::unique_ptr<Drafts>> FetchRunner::drafts_of(Targets targets) {
 
 // A fact to be remembered, unless something lies there: then that, and what is known of it, stays.
 FetchOutcome FetchRunner::no_data(const Target& target, std::string reason, std::string note) {
-  FetchOutcome outcome{.state = ItemState::no_data};
+  auto outcome = ended_as(ItemState::no_data);
   outcome.note = target.note;
   add_note(outcome.note, note);
   if (target.found) {
