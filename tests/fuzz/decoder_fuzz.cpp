@@ -67,7 +67,11 @@ class Digester final : public RowSink {
         case ColumnType::uint32: digest_.add(i, std::span(rows_.numbers(i), count)); break;
         case ColumnType::float64: digest_.add(i, std::span(rows_.prices(i), count)); break;
         case ColumnType::float32:
-        case ColumnType::int64: std::abort();  // a row buffer has no such columns
+        case ColumnType::int64:
+        case ColumnType::timestamp:
+        case ColumnType::day:
+        case ColumnType::dollars:
+        case ColumnType::word: std::abort();  // a row buffer has no such columns
         case ColumnType::text: {
           std::string texts;
           for (std::size_t row = 0; row < count; ++row)

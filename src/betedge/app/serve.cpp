@@ -93,7 +93,7 @@ engine::EngineOptions engine_options(const Settings& settings) {
   options.memory_budget_bytes = settings.memory_budget_bytes;
   options.items_per_job = settings.limit_items_per_job;
   options.queued_items = settings.limit_queued_items;
-  options.price_type = settings.lake_price_type;
+  options.layout = settings.lake_layout;
   options.stop_grace = kFetchGrace;
   options.retry.max_attempts = settings.theta_retry_attempts;
   options.retry.first_delay = settings.theta_retry_delay;

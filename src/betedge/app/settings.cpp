@@ -184,6 +184,8 @@ constexpr Named<ThetaApi> kThetaApis[] = {
     {"auto", ThetaApi::automatic}, {"v3", ThetaApi::v3}, {"v2", ThetaApi::v2}};
 constexpr Named<PriceType> kPriceTypes[] = {{"float64", PriceType::float64},
                                             {"float32", PriceType::float32}};
+constexpr Named<ColumnStyle> kColumnStyles[] = {{"plain", ColumnStyle::plain},
+                                                {"typed", ColumnStyle::typed}};
 constexpr Named<V2Format> kV2Formats[] = {{"csv", V2Format::csv}, {"json", V2Format::json}};
 // The Python original's names too.
 constexpr Named<Level> kLevels[] = {{"debug", Level::debug},     {"info", Level::info},
@@ -302,13 +304,27 @@ std::vector<Setting> make_table() {
        .rule = "a folder or s3://bucket/prefix",
        .read = read_lake,
        .show = [](const Settings& s) { return s.lake_url; }});
+  add({.name = "lake.columns",
+       .short_names = {},
+       .help = "how columns lie: plain, as the Python original's, or typed, with timestamps, days "
+               "and decimals",
+       .rule = "plain or typed",
+       .read =
+           [](Settings& s, std::string_view t) {
+             return read_choice(s.lake_layout.columns, kColumnStyles, t);
+           },
+       .show =
+           [](const Settings& s) { return show_choice(s.lake_layout.columns, kColumnStyles); }});
   add({.name = "lake.price_type",
        .short_names = {},
        .help = "what prices are written as; float32 for a lake that the Python original reads too",
        .rule = "float64 or float32",
-       .read = [](Settings& s,
-                  std::string_view t) { return read_choice(s.lake_price_type, kPriceTypes, t); },
-       .show = [](const Settings& s) { return show_choice(s.lake_price_type, kPriceTypes); }});
+       .read =
+           [](Settings& s, std::string_view t) {
+             return read_choice(s.lake_layout.price_type, kPriceTypes, t);
+           },
+       .show =
+           [](const Settings& s) { return show_choice(s.lake_layout.price_type, kPriceTypes); }});
   add({.name = "store.url",
        .short_names = {"BETEDGE_STORE"},
        .help = "where the jobs live: a SQLite file, or :memory: to keep nothing",

@@ -48,7 +48,7 @@ struct Settings {
 
   std::uint16_t listen_port = 8000;  // 0 takes a free one
   bool s3_secure = false;
-  PriceType lake_price_type = PriceType::float64;
+  Layout lake_layout;
   ThetaApi theta_api = ThetaApi::automatic;
   V2Format theta_v2_format = V2Format::csv;
   bool force_refresh = false;

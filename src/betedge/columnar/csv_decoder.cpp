@@ -162,6 +162,7 @@ class CsvDecoder final : public Decoder {
     }
     header_ = line;
     fields_ = *std::move(fields);
+    constants_.bind(fields_);
     leading_ = 0;
     contract_text_.clear();
     if (rules_.has_contracts) {
@@ -222,7 +223,7 @@ class CsvDecoder final : public Decoder {
 
   // The rows from the buffer's end to `row` are complete.
   void count_rows(std::size_t row) {
-    constants_.fill_root(rows_.size(), row);
+    constants_.fill_common(rows_.size(), row);
     if (!rules_.has_contracts) constants_.fill_contract(rows_.size(), row, {});
     rows_of_answer_ += row - rows_.size();
     rows_.resize(row);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "betedge/columnar/fields.hpp"
 #include "betedge/core/table.hpp"
@@ -36,6 +37,17 @@ bool parse_whole(std::string_view text, const char* (*read)(const char*, Value&)
 }
 
 }  // namespace
+
+Result<std::unique_ptr<Decoder>> make_decoder(const Call& call, WireFormat format, RowBuffer& rows,
+                                              RowSink& sink) {
+  switch (format) {
+    case WireFormat::v3_csv:
+    case WireFormat::v2_csv: return make_csv_decoder(call, format, rows, sink);
+    case WireFormat::v2_json: return make_json_decoder(call, rows, sink);
+    case WireFormat::nasdaq_json: break;
+  }
+  return fail(ErrorCode::internal, "a terminal's rows do not come from NASDAQ");
+}
 
 AnswerRules::AnswerRules(const Call& call, WireFormat wire)
     : format(wire),
@@ -100,7 +112,7 @@ Result<std::vector<Field>> bind_fields(std::span<const std::string_view> names,
          : is_date                            ? FieldKind::date
          : column.type == ColumnType::float64 ? FieldKind::price
                                               : FieldKind::number,
-         column.name);
+         column.name, !column.nullable);
   }
 
   const auto joined = [&] { return excerpt(fmt::format("{}", fmt::join(names, ","))); };
@@ -194,8 +206,20 @@ ConstantColumns::ConstantColumns(const AnswerRules& rules, RowBuffer& rows)
       right_(rows.find("right")),
       root_code_(rows.root_code(rules.root)) {}
 
-void ConstantColumns::fill_root(std::size_t from, std::size_t to) const {
+void ConstantColumns::bind(std::span<const Field> fields) {
+  absent_.clear();
+  for (std::size_t i = 0; i < rows_.columns().size(); ++i) {
+    const auto& column = rows_.columns()[i];
+    if (column.nullable && std::ranges::find(fields, column.name, &Field::name) == fields.end())
+      absent_.push_back(i);
+  }
+}
+
+void ConstantColumns::fill_common(std::size_t from, std::size_t to) const {
   if (root_) std::fill(rows_.codes(*root_) + from, rows_.codes(*root_) + to, root_code_);
+  for (const std::size_t column : absent_)
+    std::fill(rows_.prices(column) + from, rows_.prices(column) + to,
+              std::numeric_limits<double>::quiet_NaN());
 }
 
 void ConstantColumns::fill_contract(std::size_t from, std::size_t to,

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,6 +44,9 @@ class Decoder {
 std::unique_ptr<Decoder> make_csv_decoder(const Call& call, WireFormat format, RowBuffer& rows,
                                           RowSink& sink);
 std::unique_ptr<Decoder> make_json_decoder(const Call& call, RowBuffer& rows, RowSink& sink);
+// Either; `internal` for a form that no terminal sends.
+Result<std::unique_ptr<Decoder>> make_decoder(const Call& call, WireFormat format, RowBuffer& rows,
+                                              RowSink& sink);
 
 // What the rows of an answer must be, worked out from the call once.
 struct AnswerRules {
@@ -77,7 +81,7 @@ enum class FieldKind : std::uint8_t {
   date,
   number,
   price,
-  ignored,  // a column that files do not have, such as vwap
+  ignored,  // a column that the file does not have, such as vwap in a plain one
 };
 
 struct Field {
@@ -116,13 +120,17 @@ bool parse_right(std::string_view text, std::uint8_t& right);
 class ConstantColumns {
  public:
   ConstantColumns(const AnswerRules& rules, RowBuffer& rows);
-  void fill_root(std::size_t from, std::size_t to) const;
+  // Says which columns the rows of this document have.
+  void bind(std::span<const Field> fields);
+  // The root, and NaN in the columns that may be absent and are.
+  void fill_common(std::size_t from, std::size_t to) const;
   // Nothing for a stock file, which has no such columns.
   void fill_contract(std::size_t from, std::size_t to, const Contract& contract) const;
 
  private:
   RowBuffer& rows_;
   std::optional<std::size_t> root_, expiration_, strike_, right_;
+  std::vector<std::size_t> absent_;
   std::uint8_t root_code_ = 0;
 };
 

@@ -26,7 +26,7 @@ State new_state() {
 }
 
 void append_number(std::string& bytes, std::uint64_t number, int width) {
-  for (int i = 0; i < width; ++i) bytes.push_back(static_cast<char>(number >> (8 * i) & 0xff));
+  bytes.append(reinterpret_cast<const char*>(&number), static_cast<std::size_t>(width));
 }
 
 char mark_of(const Column& column) {
@@ -36,6 +36,10 @@ char mark_of(const Column& column) {
     case ColumnType::float32: return column.nullable ? 'R' : 'r';
     case ColumnType::text: return column.nullable ? 'T' : 't';
     case ColumnType::int64: return column.nullable ? 'I' : 'i';
+    case ColumnType::timestamp: return column.nullable ? 'M' : 'm';
+    case ColumnType::day: return column.nullable ? 'D' : 'd';
+    case ColumnType::dollars: return column.nullable ? 'S' : 's';
+    case ColumnType::word: return column.nullable ? 'W' : 'w';
   }
   throw std::logic_error("a column type without a mark");
 }
@@ -63,6 +67,10 @@ void ValueDigest::add(std::size_t column, std::span<const double> values) {
 }
 
 void ValueDigest::add(std::size_t column, std::span<const float> values) {
+  XXH3_128bits_update(impl_->states[column].get(), values.data(), values.size_bytes());
+}
+
+void ValueDigest::add(std::size_t column, std::span<const std::int64_t> values) {
   XXH3_128bits_update(impl_->states[column].get(), values.data(), values.size_bytes());
 }
 

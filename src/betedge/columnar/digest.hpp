@@ -11,7 +11,8 @@
 namespace betedge::columnar {
 
 // A fingerprint of a table's values in their order: XXH3-128 of each column's values (little-endian
-// numbers, texts with their length as uint32 before them; of a column that may have nulls: a byte 1
+// numbers, texts with their length as uint32 before them, instants as milliseconds, days as days
+// since 1970 and dollars as thousandths, each in 64 bits; of a column that may have nulls: a byte 1
 // before each value, and a byte 0 for a null), combined with the columns' names and types and the
 // number of rows. The same for the same values, whatever file format, compression or batch size
 // brought them.
@@ -25,6 +26,7 @@ class ValueDigest {
   void add(std::size_t column, std::span<const std::uint32_t> values);
   void add(std::size_t column, std::span<const double> values);
   void add(std::size_t column, std::span<const float> values);
+  void add(std::size_t column, std::span<const std::int64_t> values);
   // Values in canonical form already: texts, 64-bit integers, and all of a column that may have
   // nulls.
   void add_canonical(std::size_t column, std::string_view canonical);

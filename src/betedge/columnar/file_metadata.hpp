@@ -14,7 +14,11 @@ inline constexpr std::string_view kCoversLast = "betedge.covers_last";    // yyy
 inline constexpr std::string_view kRows = "betedge.rows";
 inline constexpr std::string_view kUnderlyingRows = "betedge.underlying_rows";
 inline constexpr std::string_view kSchemaVersion = "betedge.schema_version";
+// plain or typed; not written into plain files, which are older than the choice.
+inline constexpr std::string_view kColumns = "betedge.columns";
 inline constexpr std::string_view kPriceType = "betedge.price_type";  // float64 or float32
 inline constexpr std::string_view kDigest = "betedge.digest";         // digest.hpp
+// Before the name of each rule that met something (defects.hpp): how many rows.
+inline constexpr std::string_view kRulePrefix = "betedge.rule.";
 
 }  // namespace betedge::columnar::metadata

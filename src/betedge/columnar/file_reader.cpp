@@ -18,6 +18,7 @@
 #include "betedge/columnar/batch_digest.hpp"
 #include "betedge/columnar/digest.hpp"
 #include "betedge/columnar/file_metadata.hpp"
+#include "betedge/columnar/file_writer.hpp"
 
 namespace betedge::columnar {
 
@@ -221,6 +222,11 @@ Result<FileFacts> facts_of(TableFile& table) {
   facts.format = table.format();
   BETEDGE_TRY(facts.rows, table.rows());
   facts.columns = table.schema().field_names();
+  for (const auto& field : table.schema().fields()) {
+    const auto type = field->type()->id();
+    if (type == arrow::Type::TIMESTAMP) facts.layout.columns = ColumnStyle::typed;
+    if (type == arrow::Type::FLOAT) facts.layout.price_type = PriceType::float32;
+  }
   if (const auto* metadata = table.metadata()) {
     for (std::int64_t i = 0; i < metadata->size(); ++i)
       if (metadata->key(i).starts_with("betedge."))
@@ -229,12 +235,34 @@ Result<FileFacts> facts_of(TableFile& table) {
   return facts;
 }
 
+// The terminal's form, its fraction without trailing zeros.
+std::string new_york_text(std::int64_t ms) {
+  const auto time =
+      to_new_york(std::chrono::sys_time<std::chrono::milliseconds>(std::chrono::milliseconds(ms)));
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::hh_mm_ss clock{time - day};
+  auto text = fmt::format("{}T{:02}:{:02}:{:02}", to_iso_text(Date(day.time_since_epoch())),
+                          clock.hours().count(), clock.minutes().count(), clock.seconds().count());
+  if (clock.subseconds().count() != 0) {
+    text += fmt::format(".{:03}", clock.subseconds().count());
+    text.erase(text.find_last_not_of('0') + 1);
+  }
+  return text;
+}
+
 std::string cell_text(const arrow::Array& array, std::int64_t row) {
   if (array.IsNull(row)) return "";
   if (array.type_id() == arrow::Type::DOUBLE)
     return fmt::format("{}", static_cast<const arrow::DoubleArray&>(array).Value(row));
   if (array.type_id() == arrow::Type::FLOAT)
     return fmt::format("{}", static_cast<const arrow::FloatArray&>(array).Value(row));
+  if (array.type_id() == arrow::Type::TIMESTAMP &&
+      static_cast<const arrow::TimestampType&>(*array.type()).unit() == arrow::TimeUnit::MILLI)
+    return new_york_text(static_cast<const arrow::TimestampArray&>(array).Value(row));
+  if (array.type_id() == arrow::Type::DICTIONARY) {
+    const auto& words = static_cast<const arrow::DictionaryArray&>(array);
+    return cell_text(*words.dictionary(), words.GetValueIndex(row));
+  }
   const auto scalar = array.GetScalar(row);
   return scalar.ok() ? (*scalar)->ToString() : scalar.status().message();
 }
@@ -266,6 +294,20 @@ Result<std::string> digest_of_table(TableFile& table) {
       case arrow::Type::FLOAT: add(ColumnType::float32); break;
       case arrow::Type::STRING: add(ColumnType::text); break;
       case arrow::Type::INT64: add(ColumnType::int64); break;
+      case arrow::Type::DATE32: add(ColumnType::day); break;
+      case arrow::Type::DICTIONARY: add(ColumnType::word); break;
+      case arrow::Type::TIMESTAMP:
+        if (field->type()->Equals(arrow::timestamp(arrow::TimeUnit::MILLI, kNewYork))) {
+          add(ColumnType::timestamp);
+          break;
+        }
+        [[fallthrough]];
+      case arrow::Type::DECIMAL128:
+        if (field->type()->Equals(arrow::decimal128(12, 3))) {
+          add(ColumnType::dollars);
+          break;
+        }
+        [[fallthrough]];
       default:
         return unreadable(table.name(),
                           fmt::format("the column {} is of a type without a digest: {}",

@@ -11,6 +11,7 @@
 #include "betedge/core/dates.hpp"
 #include "betedge/core/error.hpp"
 #include "betedge/core/request.hpp"
+#include "betedge/core/table.hpp"
 #include "betedge/ports/bytes.hpp"
 
 // Reading files of the lake back: ours, and those of others as far as they go. A missing or
@@ -29,6 +30,8 @@ struct FileFacts {
   FileFormat format = FileFormat::parquet;
   std::uint64_t rows = 0;
   std::vector<std::string> columns;
+  // Told from the columns' types, so that it holds for files of others too.
+  Layout layout{};
   // The file's own metadata by its names (file_metadata.hpp); empty for a file that is not ours.
   std::map<std::string, std::string> metadata;
 
@@ -39,7 +42,8 @@ struct FileFacts {
 Result<FileFacts> read_facts(const std::filesystem::path& file);
 Result<FileFacts> read_facts(RandomAccess file);
 
-// The first rows as text, as `cat` shows them: numbers in their shortest exact form.
+// The first rows as text, as `cat` shows them: numbers in their shortest exact form, instants as
+// New York's wall-clock time, "2024-01-02T09:30:00.5"; an empty text for a null.
 struct Preview {
   std::vector<std::string> columns;
   std::vector<std::vector<std::string>> rows;

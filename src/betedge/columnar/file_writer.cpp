@@ -10,6 +10,7 @@
 #include <parquet/arrow/writer.h>
 #include <parquet/properties.h>
 
+#include <algorithm>
 #include <array>
 #include <exception>
 
@@ -18,6 +19,8 @@ namespace betedge::columnar {
 namespace {
 
 constexpr int kZstdLevel = 1;
+// Plain columns whose values come in long runs or even steps.
+constexpr std::array<std::string_view, 4> kPlainSteps{"ms_of_day", "date", "expiration", "strike"};
 // Some readers distrust the statistics of a file whose writer has no "name version number".
 constexpr std::string_view kCreatedBy = "betedge version 1.0 (build 1)";
 
@@ -80,8 +83,12 @@ std::shared_ptr<arrow::Schema> make_schema(std::span<const Column> columns, Text
                                         : arrow::utf8();
         break;
       case ColumnType::int64: type = arrow::int64(); break;
+      case ColumnType::timestamp: type = arrow::timestamp(arrow::TimeUnit::MILLI, kNewYork); break;
+      case ColumnType::day: type = arrow::date32(); break;
+      case ColumnType::dollars: type = arrow::decimal128(12, 3); break;
+      case ColumnType::word: type = arrow::dictionary(arrow::int32(), arrow::utf8()); break;
     }
-    // The terminal writes 0 where it has no value; only earnings have nulls.
+    // The terminal writes 0 where it has no value; only earnings and typed files have nulls.
     fields.push_back(arrow::field(std::string(column.name), type, column.nullable));
   }
   return arrow::schema(std::move(fields));
@@ -139,7 +146,11 @@ class ArrowFileWriter : public FileWriter {
           }
           break;
         case ColumnType::float32:
-        case ColumnType::int64: throw std::logic_error("a row buffer has no such columns");
+        case ColumnType::int64:
+        case ColumnType::timestamp:
+        case ColumnType::day:
+        case ColumnType::dollars:
+        case ColumnType::word: throw std::logic_error("a row buffer has no such columns");
       }
       auto data = arrow::ArrayData::Make(schema_->field(static_cast<int>(i))->type(), length,
                                          std::move(buffers), /*null_count=*/0);
@@ -187,8 +198,8 @@ class ArrowFileWriter : public FileWriter {
 
 class ParquetFileWriter final : public ArrowFileWriter {
  public:
-  ParquetFileWriter(std::span<const Column> columns, Texts texts)
-      : ArrowFileWriter(columns, texts) {}
+  ParquetFileWriter(std::span<const Column> columns, Texts texts, std::optional<int> sorted_by)
+      : ArrowFileWriter(columns, texts), sorted_by_(sorted_by) {}
 
   Result<void> start() {
     parquet::WriterProperties::Builder properties;
@@ -198,17 +209,31 @@ class ParquetFileWriter final : public ArrowFileWriter {
         ->compression_level(kZstdLevel)
         ->max_row_group_length(kRowGroupRows)
         ->enable_write_page_index();
-    // Days, strikes and times come in long runs or even steps, which differences pack best.
-    for (const std::string name : {"ms_of_day", "date", "expiration", "strike"}) {
-      const auto field = schema_->GetFieldByName(name);
-      if (!field || field->type()->id() != arrow::Type::UINT32) continue;
-      properties.disable_dictionary(name);
-      properties.encoding(name, parquet::Encoding::DELTA_BINARY_PACKED);
+    // Differences pack these best.
+    bool is_typed = false;
+    for (const auto& field : schema_->fields()) {
+      const auto type = field->type()->id();
+      const bool is_typed_step = type == arrow::Type::TIMESTAMP || type == arrow::Type::DATE32 ||
+                                 type == arrow::Type::DECIMAL128;
+      const bool is_plain_step = type == arrow::Type::UINT32 &&
+                                 std::ranges::find(kPlainSteps, field->name()) != kPlainSteps.end();
+      is_typed = is_typed || is_typed_step;
+      if (!is_typed_step && !is_plain_step) continue;
+      properties.disable_dictionary(field->name());
+      properties.encoding(field->name(), parquet::Encoding::DELTA_BINARY_PACKED);
     }
-    // Without the Arrow schema in the file its texts are plain strings to every reader.
-    auto opened = parquet::arrow::FileWriter::Open(
-        *schema_, &pool_, sink_, properties.build(),
-        parquet::ArrowWriterProperties::Builder().set_use_threads(false)->build());
+    if (sorted_by_)
+      properties.set_sorting_columns(
+          {{.column_idx = *sorted_by_, .descending = false, .nulls_first = false}});
+    // As integers, so that readers compare statistics and filters without unpacking bytes.
+    properties.enable_store_decimal_as_integer();
+    parquet::ArrowWriterProperties::Builder arrow_properties;
+    arrow_properties.set_use_threads(false);
+    // Without the Arrow schema in the file its texts are plain strings to every reader; with it a
+    // typed file's timestamps keep their zone.
+    if (is_typed) arrow_properties.store_schema();
+    auto opened = parquet::arrow::FileWriter::Open(*schema_, &pool_, sink_, properties.build(),
+                                                   arrow_properties.build());
     if (!opened.ok()) return arrow_failed("opening a Parquet file", opened.status());
     writer_ = *std::move(opened);
     return {};
@@ -230,13 +255,14 @@ class ParquetFileWriter final : public ArrowFileWriter {
   }
 
  private:
+  std::optional<int> sorted_by_;
   std::unique_ptr<parquet::arrow::FileWriter> writer_;
 };
 
 class IpcFileWriter final : public ArrowFileWriter {
  public:
   // A dictionary would be in the way of readers, and zstd packs the texts as well.
-  IpcFileWriter(std::span<const Column> columns, Texts)
+  explicit IpcFileWriter(std::span<const Column> columns)
       : ArrowFileWriter(columns, Texts::as_texts) {}
 
   Result<void> start() {
@@ -246,6 +272,8 @@ class IpcFileWriter final : public ArrowFileWriter {
     options.codec = *std::move(codec);
     options.use_threads = false;
     options.memory_pool = &pool_;
+    // A word that comes later is added to the dictionary: a file cannot have a second one.
+    options.emit_dictionary_deltas = true;
     auto opened = arrow::ipc::MakeFileWriter(sink_, schema_, options, metadata_);
     if (!opened.ok()) return arrow_failed("opening an Arrow file", opened.status());
     writer_ = *std::move(opened);
@@ -272,8 +300,7 @@ class IpcFileWriter final : public ArrowFileWriter {
 };
 
 template <class Writer>
-Result<std::unique_ptr<FileWriter>> started(std::span<const Column> columns, Texts texts) {
-  auto writer = std::make_unique<Writer>(columns, texts);
+Result<std::unique_ptr<FileWriter>> started(std::unique_ptr<Writer> writer) {
   BETEDGE_TRY_VOID(writer->start());
   return writer;
 }
@@ -281,10 +308,12 @@ Result<std::unique_ptr<FileWriter>> started(std::span<const Column> columns, Tex
 }  // namespace
 
 Result<std::unique_ptr<FileWriter>> FileWriter::open(FileFormat format,
-                                                     std::span<const Column> columns, Texts texts) {
+                                                     std::span<const Column> columns, Texts texts,
+                                                     std::optional<int> sorted_by) {
   switch (format) {
-    case FileFormat::parquet: return started<ParquetFileWriter>(columns, texts);
-    case FileFormat::ipc: return started<IpcFileWriter>(columns, texts);
+    case FileFormat::parquet:
+      return started(std::make_unique<ParquetFileWriter>(columns, texts, sorted_by));
+    case FileFormat::ipc: return started(std::make_unique<IpcFileWriter>(columns));
   }
   return fail(ErrorCode::internal, "no writer for this file format");
 }

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,6 +27,9 @@ enum class Texts : std::uint8_t {
 
 using KeyValues = std::vector<std::pair<std::string, std::string>>;
 
+// The zone of a typed file's timestamps.
+inline constexpr const char* kNewYork = "America/New_York";
+
 // A row group of a Parquet file has this many rows, but for the last: a multiple of kBatchRows, so
 // that the same rows make the same file.
 inline constexpr std::int64_t kRowGroupRows = 1'048'576;
@@ -33,16 +38,20 @@ inline constexpr std::int64_t kRowGroupRows = 1'048'576;
 // depend on the rows, the batches and the metadata alone. Errors are `internal`: there is no I/O.
 class FileWriter {
  public:
+  // `sorted_by`: the column by which the rows that will come ascend, from the first to the last;
+  // said in a Parquet file. What is sorted only as a rule is not to be said: readers rely on it.
   static Result<std::unique_ptr<FileWriter>> open(FileFormat format,
                                                   std::span<const Column> columns,
-                                                  Texts texts = Texts::as_codes);
+                                                  Texts texts = Texts::as_codes,
+                                                  std::optional<int> sorted_by = std::nullopt);
   virtual ~FileWriter() = default;
 
   // The first `rows` rows of the buffer; they are copied or encoded before this returns. The
   // buffer's columns are the file's, but that its prices are double always and are rounded where
   // the file has float32.
   virtual Result<void> write(const RowBuffer& buffer, std::size_t rows) = 0;
-  // All of a batch, of a file opened with texts as_texts: its columns are the file's.
+  // All of a batch whose columns are the file's, of a file of the typed layout or opened with texts
+  // as_texts.
   virtual Result<void> write_batch(const arrow::RecordBatch& batch) = 0;
   // The columns as Arrow has them.
   virtual const std::shared_ptr<arrow::Schema>& schema() const = 0;

@@ -167,6 +167,7 @@ class JsonDecoder final : public Decoder {
       names.push_back(name.get_ref<const std::string&>());
     }
     BETEDGE_TRY(fields_, bind_fields(names, /*contracts_in_rows=*/false, rules_, rows_));
+    constants_.bind(fields_);
     find_slots();
     return {};
   }
@@ -274,7 +275,7 @@ class JsonDecoder final : public Decoder {
   // The rows up to `row_` are complete.
   Result<void> count_rows() {
     const std::size_t from = rows_.size();
-    constants_.fill_root(from, row_);
+    constants_.fill_common(from, row_);
     if (!rules_.has_contracts) constants_.fill_contract(from, row_, {});
     rows_of_answer_ += row_ - from;
     rows_.resize(row_);
@@ -393,7 +394,7 @@ class JsonDecoder final : public Decoder {
     if (!has_ticks || !has_contract)
       return stop_at("a contract with \"ticks\" and \"contract\"", {p, end});
     constants_.fill_contract(first_row, row_, contract);
-    constants_.fill_root(first_row, row_);
+    constants_.fill_common(first_row, row_);
     rows_of_answer_ += row_ - first_row;
     rows_.resize(row_);
     return p + 1;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,8 +21,7 @@ struct ObjectSpec {
   DateRange covers;
   std::string source;        // "thetadata"
   std::string request_json;  // the request as canonical JSON text, as wire wrote it
-  // What prices are written as; of earnings always float64.
-  PriceType price_type = PriceType::float64;
+  Layout layout{};           // of earnings always the plain one
 };
 
 struct FileSummary {
@@ -32,6 +32,12 @@ struct FileSummary {
   // lines kept beside another of their symbol and day with other values.
   std::uint64_t repeated_rows = 0;
   std::uint64_t conflicting_rows = 0;
+  // What the vendor's known defects did (defects.hpp): the rule's name and the rows it met, more
+  // than none.
+  std::map<std::string, std::uint64_t> rules;
+  // A stock's rows of which not one price is above zero: the vendor answers so where it has none
+  // (THETA.md 2.8).
+  bool is_zero_series = false;
   std::uint64_t size_bytes = 0;
   std::string sha256;  // of the whole file, lower-case hex
   std::string digest;  // of the values: independent of compression and format
@@ -40,7 +46,8 @@ struct FileSummary {
 // One object in the making: vendor bytes in, file bytes out, a row group at a time. Pure computing,
 // on one thread at a time; no I/O. After an error it is only good for dropping. Memory is bounded
 // by the row group, not by the answer; for earnings, which are small, by a month of them and the
-// longest answer taken, 16 MiB.
+// longest answer taken, 16 MiB. An option's eod is held whole until finish(), some 100 bytes a row
+// of a month, since a contract's second row may come last.
 class ObjectEncoder {
  public:
   static Result<std::unique_ptr<ObjectEncoder>> open(ObjectSpec spec);
@@ -63,7 +70,8 @@ class ObjectEncoder {
   // Bytes held in memory at the moment: input not yet decoded, columns, and output not yet taken.
   virtual std::size_t memory_bytes() const = 0;
 
-  // Rows so far; zero after all answers means that there is no data and no file is to be written.
+  // Rows so far, of which finish() may still drop what came twice; zero after all answers means
+  // that there is no data and no file is to be written.
   virtual std::uint64_t rows() const = 0;
   // Ends the file; take_output() then has its last bytes.
   virtual Result<FileSummary> finish() = 0;

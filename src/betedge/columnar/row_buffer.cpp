@@ -1,6 +1,7 @@
 #include "betedge/columnar/row_buffer.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <stdexcept>
 
@@ -13,13 +14,34 @@ std::size_t width_of(ColumnType type) {
     case ColumnType::uint32: return sizeof(std::uint32_t);
     case ColumnType::float64: return sizeof(double);
     case ColumnType::text: return sizeof(std::uint8_t);
-    case ColumnType::float32: break;  // prices are narrowed when they are written
-    case ColumnType::int64: break;    // only earnings have these, and they are few rows
+    case ColumnType::float32:  // prices are narrowed when they are written
+    case ColumnType::int64:    // only earnings have these, and they are few rows
+    case ColumnType::timestamp:
+    case ColumnType::day:
+    case ColumnType::dollars:
+    case ColumnType::word: break;  // made when they are written
   }
   throw std::logic_error("a column type without a width");
 }
 
+constexpr std::array kTypedOhlc{
+    Column{"ms_of_day", ColumnType::uint32},   Column{"open", ColumnType::float64},
+    Column{"high", ColumnType::float64},       Column{"low", ColumnType::float64},
+    Column{"close", ColumnType::float64},      Column{"volume", ColumnType::uint32},
+    Column{"count", ColumnType::uint32},       Column{"date", ColumnType::uint32},
+    Column{"vwap", ColumnType::float64, true}, Column{"root", ColumnType::text},
+    Column{"expiration", ColumnType::uint32},  Column{"strike", ColumnType::uint32},
+    Column{"right", ColumnType::text},
+};
+constexpr std::size_t kContractColumns = 4;
+
 }  // namespace
+
+std::span<const Column> row_columns(Kind kind, Schema schema, ColumnStyle style) {
+  if (style == ColumnStyle::plain || schema != Schema::ohlc) return core::columns(kind, schema);
+  const std::span<const Column> all(kTypedOhlc);
+  return kind == Kind::option ? all : all.first(all.size() - kContractColumns);
+}
 
 std::vector<float> as_float32(std::span<const double> prices) {
   std::vector<float> narrow(prices.size());
@@ -79,6 +101,76 @@ void RowBuffer::reserve(std::size_t capacity) {
     storage.bytes = std::move(longer);
   }
   capacity_ = capacity;
+}
+
+void RowBuffer::make_room(std::size_t rows) {
+  if (size_ + rows > capacity_) reserve(std::max(size_ + rows, 2 * capacity_));
+}
+
+std::vector<std::uint8_t> RowBuffer::codes_for(const RowBuffer& from, std::size_t column) {
+  auto& words = storage_[column].words;
+  std::vector<std::uint8_t> codes;
+  for (const std::string& word : from.words(column)) {
+    const auto found = std::ranges::find(words, word);
+    codes.push_back(found == words.end() ? root_code(word)
+                                         : static_cast<std::uint8_t>(found - words.begin()));
+  }
+  return codes;
+}
+
+void RowBuffer::append(const RowBuffer& from, std::size_t first, std::size_t count) {
+  make_room(count);
+  for (std::size_t i = 0; i < storage_.size(); ++i) {
+    const Storage& source = from.storage_[i];
+    std::byte* const to = storage_[i].bytes.get() + storage_[i].width * size_;
+    if (columns_[i].type == ColumnType::text && source.words != storage_[i].words) {
+      const auto ours = codes_for(from, i);
+      std::transform(from.codes(i) + first, from.codes(i) + first + count, codes(i) + size_,
+                     [&](std::uint8_t code) { return ours[code]; });
+    } else {
+      std::memcpy(to, source.bytes.get() + source.width * first, source.width * count);
+    }
+  }
+  size_ += count;
+}
+
+void RowBuffer::append(const RowBuffer& from, std::span<const std::uint32_t> rows) {
+  make_room(rows.size());
+  for (std::size_t i = 0; i < storage_.size(); ++i) {
+    const auto gather = [&]<class Value>(const Value* source, Value* to) {
+      for (const std::uint32_t row : rows) *to++ = source[row];
+    };
+    switch (columns_[i].type) {
+      case ColumnType::uint32: gather(from.numbers(i), numbers(i) + size_); break;
+      case ColumnType::float64: gather(from.prices(i), prices(i) + size_); break;
+      default: {
+        const auto ours = codes_for(from, i);
+        std::ranges::transform(rows, codes(i) + size_,
+                               [&](std::uint32_t row) { return ours[from.codes(i)[row]]; });
+      }
+    }
+  }
+  size_ += rows.size();
+}
+
+void RowBuffer::copy_row(std::size_t from, std::size_t to) {
+  for (const Storage& storage : storage_)
+    std::memcpy(storage.bytes.get() + storage.width * to,
+                storage.bytes.get() + storage.width * from, storage.width);
+}
+
+bool RowBuffer::is_same_row(std::size_t row, const RowBuffer& other, std::size_t other_row) const {
+  for (std::size_t i = 0; i < storage_.size(); ++i) {
+    const Storage& ours = storage_[i];
+    const Storage& theirs = other.storage_[i];
+    if (columns_[i].type == ColumnType::text) {
+      if (ours.words[codes(i)[row]] != theirs.words[other.codes(i)[other_row]]) return false;
+    } else if (std::memcmp(ours.bytes.get() + ours.width * row,
+                           theirs.bytes.get() + theirs.width * other_row, ours.width) != 0) {
+      return false;
+    }
+  }
+  return true;
 }
 
 void RowBuffer::drop_front(std::size_t rows) {

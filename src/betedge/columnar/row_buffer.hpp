@@ -17,6 +17,11 @@ namespace betedge::columnar {
 // these. Every value must be within what float32 can hold.
 std::vector<float> as_float32(std::span<const double> prices);
 
+// The columns of a buffer for files of this kind, schema and style, as the wire brings them: those
+// of the plain layout, and for typed files those that only v3 has, which are nullable. A price of a
+// nullable column that did not come is NaN.
+std::span<const Column> row_columns(Kind kind, Schema schema, ColumnStyle style);
+
 // Rows of a file before they are encoded: one plain array a column, which the decoders fill in
 // place. Texts (`root`, `right`) are kept as codes, an index into the column's words. Owns the
 // arrays and reuses them; knows no file format.
@@ -51,7 +56,20 @@ class RowBuffer {
   // Forgets the first `rows` rows; the others move to the front.
   void drop_front(std::size_t rows);
 
+  // Rows of a buffer with the same columns, put behind these; room is made by doubling.
+  void append(const RowBuffer& from, std::size_t first, std::size_t count);
+  // The same, of the rows named, in this order.
+  void append(const RowBuffer& from, std::span<const std::uint32_t> rows);
+  // Writes a row over another. Both are counted or lie in the capacity.
+  void copy_row(std::size_t from, std::size_t to);
+  // Equal in every column. `other` has the same columns.
+  bool is_same_row(std::size_t row, const RowBuffer& other, std::size_t other_row) const;
+
  private:
+  // For each code of that buffer's column, ours for the same word.
+  std::vector<std::uint8_t> codes_for(const RowBuffer& from, std::size_t column);
+  void make_room(std::size_t rows);
+
   struct Storage {
     std::size_t width;
     std::unique_ptr<std::byte[]> bytes;

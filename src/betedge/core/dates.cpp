@@ -11,13 +11,22 @@ year_month_day civil(Date day) {
   return year_month_day{day};
 }
 
-// Summer time in New York: from the second Sunday of March, 2:00 EST, to the first Sunday of
-// November, 2:00 EDT (Energy Policy Act of 2005).
+// The Sundays on which New York's clocks go forward and back, at 2:00: the Energy Policy Act of
+// 2005, and the rules before it back to the Uniform Time Act (but for 1974 and 1975).
+Date summer_begins(year y) {
+  if (y >= 2007y) return y / March / Sunday[2];
+  if (y >= 1987y) return y / April / Sunday[1];
+  return y / April / Sunday[last];
+}
+Date summer_ends(year y) {
+  if (y >= 2007y) return y / November / Sunday[1];
+  return y / October / Sunday[last];
+}
+
+// From 2:00 EST to 2:00 EDT.
 bool is_summer_time(sys_time<microseconds> now) {
   const year y = civil(floor<days>(now)).year();
-  const auto begins = sys_days{y / March / Sunday[2]} + 7h;
-  const auto ends = sys_days{y / November / Sunday[1]} + 6h;
-  return begins <= now && now < ends;
+  return summer_begins(y) + 7h <= now && now < summer_ends(y) + 6h;
 }
 
 }  // namespace
@@ -75,6 +84,24 @@ Date last_of_year(Date day) {
 
 Date new_york_date(Timestamp now) {
   return floor<days>(now - (is_summer_time(now) ? hours{4} : hours{5}));
+}
+
+std::optional<sys_time<milliseconds>> from_new_york(Date day, std::uint32_t ms_of_day) {
+  const milliseconds of_day{ms_of_day};
+  if (of_day > 24h) return std::nullopt;
+  if (of_day == 24h) return from_new_york(day + days{1}, 0);
+  const year y = civil(day).year();
+  const Date begins = summer_begins(y), ends = summer_ends(y);
+  if (day == begins && of_day >= 2h && of_day < 3h) return std::nullopt;
+  if (day == ends && of_day >= 1h && of_day < 2h) return std::nullopt;
+  const bool is_summer = (day > begins || (day == begins && of_day >= 3h)) &&
+                         (day < ends || (day == ends && of_day < 1h));
+  return day + of_day + (is_summer ? 4h : 5h);
+}
+
+local_time<milliseconds> to_new_york(sys_time<milliseconds> time) {
+  const auto offset = is_summer_time(time) ? hours{-4} : hours{-5};
+  return local_time<milliseconds>{time.time_since_epoch() + offset};
 }
 
 std::string to_iso_text(Timestamp time) {

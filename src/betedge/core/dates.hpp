@@ -43,6 +43,17 @@ Date last_of_year(Date day);
 // Sunday in November); used only for "now", never for history.
 Date new_york_date(Timestamp now);
 
+// The instant of a wall-clock time in New York: `ms_of_day` milliseconds after midnight, up to and
+// with 86'400'000, the next day's midnight. US rules since 1967. nullopt for a larger number, and
+// in the two nights of a year when the clocks change for a time that they skip or show twice; no
+// session is near those.
+std::optional<std::chrono::sys_time<std::chrono::milliseconds>> from_new_york(
+    Date day, std::uint32_t ms_of_day);
+
+// The wall-clock time in New York of this instant, by the same rules.
+std::chrono::local_time<std::chrono::milliseconds> to_new_york(
+    std::chrono::sys_time<std::chrono::milliseconds> time);
+
 // "2026-01-02T03:04:05.123456+00:00": Python's datetime.isoformat() of a UTC time; the fraction is
 // left out only when it is zero (API.md, Status).
 std::string to_iso_text(Timestamp time);

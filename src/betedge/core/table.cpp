@@ -62,6 +62,47 @@ constexpr std::array kEarnings{
     Column{"last_year_report_date", text, true},
 };
 
+constexpr std::array kTypedQuote{
+    Column{"timestamp", timestamp},  Column{"bid_size", uint32},
+    Column{"bid_exchange", uint32},  Column{"bid", float64},
+    Column{"bid_condition", uint32}, Column{"ask_size", uint32},
+    Column{"ask_exchange", uint32},  Column{"ask", float64},
+    Column{"ask_condition", uint32}, Column{"root", word},
+    Column{"expiration", day, true}, Column{"strike", dollars, true},
+    Column{"right", word},
+};
+
+constexpr std::array kTypedOhlc{
+    Column{"timestamp", timestamp},  Column{"open", float64},         Column{"high", float64},
+    Column{"low", float64},          Column{"close", float64},        Column{"volume", uint32},
+    Column{"count", uint32},         Column{"vwap", float64, true},   Column{"root", word},
+    Column{"expiration", day, true}, Column{"strike", dollars, true}, Column{"right", word},
+};
+
+constexpr std::array kTypedEod{
+    Column{"date", day},
+    Column{"created", timestamp},
+    Column{"last_trade", timestamp, true},
+    Column{"open", float64},
+    Column{"high", float64},
+    Column{"low", float64},
+    Column{"close", float64},
+    Column{"volume", uint32},
+    Column{"count", uint32},
+    Column{"bid_size", uint32},
+    Column{"bid_exchange", uint32},
+    Column{"bid", float64},
+    Column{"bid_condition", uint32},
+    Column{"ask_size", uint32},
+    Column{"ask_exchange", uint32},
+    Column{"ask", float64},
+    Column{"ask_condition", uint32},
+    Column{"root", word},
+    Column{"expiration", day, true},
+    Column{"strike", dollars, true},
+    Column{"right", word},
+};
+
 template <std::size_t size>
 constexpr std::array<Column, size> with_narrow_prices(std::array<Column, size> columns) {
   for (Column& column : columns)
@@ -69,16 +110,24 @@ constexpr std::array<Column, size> with_narrow_prices(std::array<Column, size> c
   return columns;
 }
 
-constexpr auto kNarrowQuote = with_narrow_prices(kQuote);
-constexpr auto kNarrowOhlc = with_narrow_prices(kOhlc);
-constexpr auto kNarrowEod = with_narrow_prices(kEod);
+// One schema's columns in each layout.
+template <const auto& plain, const auto& typed>
+std::span<const Column> in(Layout layout) {
+  static constexpr auto kNarrowPlain = with_narrow_prices(plain);
+  static constexpr auto kNarrowTyped = with_narrow_prices(typed);
+  const bool is_narrow = layout.price_type == PriceType::float32;
+  switch (layout.columns) {
+    case ColumnStyle::plain: return is_narrow ? kNarrowPlain : plain;
+    case ColumnStyle::typed: return is_narrow ? kNarrowTyped : typed;
+  }
+  std::unreachable();
+}
 
-std::span<const Column> option_columns(Schema schema, PriceType price_type) {
-  const bool is_narrow = price_type == PriceType::float32;
+std::span<const Column> option_columns(Schema schema, Layout layout) {
   switch (schema) {
-    case Schema::quote: return is_narrow ? kNarrowQuote : kQuote;
-    case Schema::ohlc: return is_narrow ? kNarrowOhlc : kOhlc;
-    case Schema::eod: return is_narrow ? kNarrowEod : kEod;
+    case Schema::quote: return in<kQuote, kTypedQuote>(layout);
+    case Schema::ohlc: return in<kOhlc, kTypedOhlc>(layout);
+    case Schema::eod: return in<kEod, kTypedEod>(layout);
   }
   std::unreachable();
 }
@@ -103,8 +152,8 @@ std::string_view to_text(PriceType type) {
   std::unreachable();
 }
 
-std::span<const Column> columns(Kind kind, Schema schema, PriceType price_type) {
-  const auto all = option_columns(schema, price_type);
+std::span<const Column> columns(Kind kind, Schema schema, Layout layout) {
+  const auto all = option_columns(schema, layout);
   switch (kind) {
     case Kind::option: return all;
     case Kind::stock: return all.first(all.size() - kContractColumns);
@@ -113,8 +162,8 @@ std::span<const Column> columns(Kind kind, Schema schema, PriceType price_type) 
   std::unreachable();
 }
 
-PriceType price_type_of(Kind kind, PriceType asked) {
-  return kind == Kind::earnings ? PriceType::float64 : asked;
+Layout layout_of(Kind kind, Layout asked) {
+  return kind == Kind::earnings ? Layout{} : asked;
 }
 
 }  // namespace betedge::core

@@ -114,6 +114,7 @@ TEST_F(ReloadTest, TakesUpEveryLiveSettingAndNamesTheOthersUntilARestart) {
   const std::map<std::string, std::string, std::less<>> kOther{
       {"listen", "127.0.0.1:1"},
       {"lake.url", "/srv/lake"},
+      {"lake.columns", "typed"},
       {"lake.price_type", "float32"},
       {"store.url", "/srv/jobs"},
       {"theta.api", "v2"},

@@ -174,6 +174,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"lake", "BETEDGE_LAKE", "gs://bucket",
                 "lake.url is \"gs://bucket\" (from BETEDGE_LAKE in the environment), but must be a "
                 "folder or s3://bucket/prefix"},
+        BadCase{"columns", "BETEDGE_LAKE_COLUMNS", "wide",
+                "lake.columns is \"wide\" (from BETEDGE_LAKE_COLUMNS in the environment), but "
+                "must be plain or typed"},
         BadCase{"price_type", "BETEDGE_LAKE_PRICE_TYPE", "float",
                 "lake.price_type is \"float\" (from BETEDGE_LAKE_PRICE_TYPE in the environment), "
                 "but must be float64 or float32"},

@@ -124,7 +124,7 @@ class NarrowPrices : public ::testing::TestWithParam<FileFormat> {
   // The file that this answer makes with the prices asked for, and its summary.
   static Encoded file_of(const std::string& csv, PriceType price_type) {
     auto spec = spec_for(request_for(Kind::option, Schema::quote, GetParam()));
-    spec.price_type = price_type;
+    spec.layout.price_type = price_type;
     const auto encoder = *ObjectEncoder::open(std::move(spec));
     EXPECT_TRUE(encoder->begin_answer(call_for(Kind::option, Schema::quote), WireFormat::v3_csv));
     EXPECT_TRUE(encoder->begin_document());
@@ -181,7 +181,7 @@ INSTANTIATE_TEST_SUITE_P(Formats, NarrowPrices,
 
 TEST(ObjectEncoder, RefusesAPriceThatFloat32CannotHold) {
   auto spec = spec_for(request_for(Kind::stock, Schema::ohlc));
-  spec.price_type = PriceType::float32;
+  spec.layout.price_type = PriceType::float32;
   const auto encoder = *ObjectEncoder::open(std::move(spec));
   ASSERT_TRUE(encoder->begin_answer(call_for(Kind::stock, Schema::ohlc), WireFormat::v3_csv));
   ASSERT_TRUE(encoder->begin_document());

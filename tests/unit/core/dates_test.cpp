@@ -84,5 +84,43 @@ TEST(NewYorkTest, TheDayTurnsAtMidnightThere) {
     EXPECT_EQ(to_iso_text(new_york_date(now)), to_iso_text(day)) << to_iso_text(now);
 }
 
+struct WallClockCase {
+  Date day;
+  std::chrono::milliseconds of_day;
+  std::optional<std::chrono::sys_time<std::chrono::milliseconds>> instant;
+};
+
+TEST(NewYorkTest, AWallClockTimeIsAnInstantUnlessTheClocksChangeThen) {
+  const WallClockCase cases[] = {
+      {2024y / 1 / 2, 9h + 30min, sys_days{2024y / 1 / 2} + 14h + 30min},
+      {2024y / 7 / 2, 9h + 30min, sys_days{2024y / 7 / 2} + 13h + 30min},
+      {2024y / 1 / 2, 24h, sys_days{2024y / 1 / 3} + 5h},
+      {2024y / 1 / 2, 24h + 1ms, std::nullopt},
+      // The spring's night skips an hour, the autumn's has one twice.
+      {2024y / 3 / 10, 2h - 1ms, sys_days{2024y / 3 / 10} + 7h - 1ms},
+      {2024y / 3 / 10, 2h, std::nullopt},
+      {2024y / 3 / 10, 3h - 1ms, std::nullopt},
+      {2024y / 3 / 10, 3h, sys_days{2024y / 3 / 10} + 7h},
+      {2024y / 11 / 3, 1h - 1ms, sys_days{2024y / 11 / 3} + 5h - 1ms},
+      {2024y / 11 / 3, 1h, std::nullopt},
+      {2024y / 11 / 3, 2h, sys_days{2024y / 11 / 3} + 7h},
+      {2024y / 3 / 9, 24h, sys_days{2024y / 3 / 10} + 5h},
+      // The rules of 1987 to 2006: first Sunday of April to last of October.
+      {2006y / 3 / 20, 12h, sys_days{2006y / 3 / 20} + 17h},
+      {2006y / 4 / 3, 12h, sys_days{2006y / 4 / 3} + 16h},
+      {2006y / 10 / 30, 12h, sys_days{2006y / 10 / 30} + 17h},
+      {2007y / 3 / 20, 12h, sys_days{2007y / 3 / 20} + 16h},
+      // And before: last Sunday of April.
+      {1986y / 4 / 21, 12h, sys_days{1986y / 4 / 21} + 17h},
+      {1986y / 4 / 28, 12h, sys_days{1986y / 4 / 28} + 16h},
+  };
+  for (const auto& [day, of_day, instant] : cases) {
+    const auto found = from_new_york(day, static_cast<std::uint32_t>(of_day.count()));
+    EXPECT_EQ(found, instant) << to_iso_text(day) << " " << of_day.count();
+    if (instant && found)
+      EXPECT_EQ(to_new_york(*found).time_since_epoch(), day.time_since_epoch() + of_day);
+  }
+}
+
 }  // namespace
 }  // namespace betedge::core
