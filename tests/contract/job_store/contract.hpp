@@ -85,6 +85,44 @@ inline FetchOutcome ended(ItemState state, std::string error = "") {
   return outcome;
 }
 
+// A job that needs objects of job 1 too.
+inline NewJob sharing_job(std::uint64_t number, std::vector<std::size_t> seqs) {
+  auto job = new_job(number, 0);
+  const auto first = new_job(1, 10);
+  for (const auto seq : seqs) job.fetches.push_back(first.fetches.at(seq));
+  return job;
+}
+
+inline std::vector<std::uint32_t> places(const std::vector<ClaimedFetch>& claims) {
+  std::vector<std::uint32_t> seqs;
+  for (const auto& claim : claims) seqs.push_back(claim.seq);
+  return seqs;
+}
+
+inline std::vector<JobId> jobs_of(const std::vector<ClaimedFetch>& claims) {
+  std::vector<JobId> jobs;
+  for (const auto& claim : claims) jobs.push_back(claim.job_id);
+  return jobs;
+}
+
+inline std::vector<ObjectKey> keys_of(const std::vector<ClaimedFetch>& claims) {
+  std::vector<ObjectKey> keys;
+  for (const auto& claim : claims) keys.push_back(claim.key);
+  return keys;
+}
+
+inline std::vector<JobId> ids_of(const std::vector<JobInfo>& jobs) {
+  std::vector<JobId> ids;
+  for (const auto& job : jobs) ids.push_back(job.job_id);
+  return ids;
+}
+
+template <class T>
+ErrorCode code_of(const Result<T>& result) {
+  EXPECT_FALSE(result.has_value());
+  return result ? ErrorCode::internal : result.error().code;
+}
+
 class JobStoreContract : public ::testing::TestWithParam<Backend> {
  protected:
   static constexpr std::chrono::milliseconds kLease{60'000};
@@ -117,6 +155,18 @@ class JobStoreContract : public ::testing::TestWithParam<Backend> {
   std::vector<ItemRecord> items(std::uint64_t number) {
     return get(store().list_items(job_id(number), {.state = {}, .limit = 100'000})).value().items;
   }
+  std::vector<KnownKey> known(const std::string& prefix = "") {
+    return get(store().list_known(prefix, "", 1000)).value().keys;
+  }
+  std::vector<std::string> known_keys(const std::string& prefix) {
+    std::vector<std::string> keys;
+    for (const auto& one : known(prefix)) keys.push_back(one.key.text());
+    return keys;
+  }
+  std::optional<ObjectRecord> find(const ObjectKey& key) {
+    return get(store().find_object(key)).value();
+  }
+  void record(ObjectRecord object) { get(store().record_object(std::move(object))).value(); }
 
   std::unique_ptr<StoreWorld> world_;
 };

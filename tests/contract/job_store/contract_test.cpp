@@ -11,33 +11,6 @@ using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-std::vector<std::uint32_t> places(const std::vector<ClaimedFetch>& claims) {
-  std::vector<std::uint32_t> seqs;
-  for (const auto& claim : claims) seqs.push_back(claim.seq);
-  return seqs;
-}
-
-std::vector<JobId> jobs_of(const std::vector<ClaimedFetch>& claims) {
-  std::vector<JobId> jobs;
-  for (const auto& claim : claims) jobs.push_back(claim.job_id);
-  return jobs;
-}
-
-std::vector<JobId> ids_of(const std::vector<JobInfo>& jobs) {
-  std::vector<JobId> ids;
-  for (const auto& job : jobs) ids.push_back(job.job_id);
-  return ids;
-}
-
-template <class T>
-ErrorCode code_of(const Result<T>& result) {
-  EXPECT_FALSE(result.has_value());
-  return result ? ErrorCode::internal : result.error().code;
-}
-
-// --- Creating
-// ---------------------------------------------------------------------------------------
-
 TEST_P(JobStoreContract, AJobIsReadAsItWasMade) {
   auto made = new_job(7, 3);
   made.warnings = {"unknown member 'colour' ignored", "“é” \xf0\x9f\x93\x88"};
@@ -82,9 +55,6 @@ TEST_P(JobStoreContract, AnUnknownJobIsAnAnswerForOneWhoAsksAndNotFoundForTheRes
   EXPECT_EQ(code_of(get(store().retry_job(job_id(1)))), ErrorCode::not_found);
   EXPECT_EQ(code_of(get(store().delete_job(job_id(1)))), ErrorCode::not_found);
 }
-
-// --- Claiming
-// ---------------------------------------------------------------------------------------
 
 TEST_P(JobStoreContract, AClaimHandsOutWhatTheJobSaidInDateOrder) {
   create(4, 3);
@@ -147,9 +117,6 @@ TEST_P(JobStoreContract, AmongEqualsTheOneServedLongestAgoComesFirst) {
   EXPECT_THAT(served, ElementsAre(job_id(1), job_id(2), job_id(3), job_id(1), job_id(2), job_id(3),
                                   job_id(1)));
 }
-
-// --- Leases and fences
-// --------------------------------------------------------------------------------
 
 TEST_P(JobStoreContract, AFenceGrowsWithEveryClaimAndEveryTakingBack) {
   create(1, 1);
@@ -264,9 +231,6 @@ TEST_P(JobStoreContract, TakingBackNamesEachJobOnce) {
     EXPECT_EQ(info.status, JobStatus::running);
   }
 }
-
-// --- Ending
-// -------------------------------------------------------------------------------------------
 
 TEST_P(JobStoreContract, TheEndOfAnItemIsSeenInItsJobAtOnce) {
   create(1, 2);
@@ -398,17 +362,6 @@ TEST_P(JobStoreContract, AFailedJobNamesWhatStillRunsForItAlone) {
   EXPECT_EQ(code_of(complete(claimed[0], ended(ItemState::succeeded))), ErrorCode::fenced);
 }
 
-// --- Shared fetches
-// ---------------------------------------------------------------------------------
-
-// A job that needs objects of job 1 too.
-NewJob sharing_job(std::uint64_t number, std::vector<std::size_t> seqs) {
-  auto job = new_job(number, 0);
-  const auto first = new_job(1, 10);
-  for (const auto seq : seqs) job.fetches.push_back(first.fetches.at(seq));
-  return job;
-}
-
 TEST_P(JobStoreContract, TwoJobsThatNeedOneObjectShareItsFetchAndBothCountIt) {
   create(1, 3);
   const auto running = claim_one();  // of item 0
@@ -461,9 +414,6 @@ TEST_P(JobStoreContract, AFetchPutBackIsPendingInEveryJob) {
   EXPECT_THAT(claim(9), IsEmpty());
 }
 
-// --- Priority, upstreams
-// ----------------------------------------------------------------------------
-
 TEST_P(JobStoreContract, AHigherPriorityIsServedFirstAndEachUpstreamItsOwn) {
   create(1, 5);
   auto urgent = new_job(2, 2);
@@ -477,9 +427,6 @@ TEST_P(JobStoreContract, AHigherPriorityIsServedFirstAndEachUpstreamItsOwn) {
   EXPECT_THAT(jobs_of(get(store().claim("nasdaq", 9, "test", kLease)).value().fetches),
               ElementsAre(job_id(3)));
 }
-
-// --- Nothing twice
-// ----------------------------------------------------------------------------------
 
 TEST_P(JobStoreContract, AnEqualJobIsJoinedWhileItHasNotEnded) {
   using How = CreatedJob::How;
@@ -522,9 +469,6 @@ TEST_P(JobStoreContract, AKeyMakesTheSameRequestTheSameJobForItsTime) {
   get(store().delete_job(job_id(5))).value();
   EXPECT_EQ(get(store().create_job(keyed(6, "c", "ann"))).value().how, How::made);
 }
-
-// --- Cancel, retry, delete
-// --------------------------------------------------------------------------
 
 TEST_P(JobStoreContract, ACancelledJobEndsWhenItsRunningFetchesHaveStopped) {
   create(1, 4);
@@ -692,9 +636,6 @@ TEST_P(JobStoreContract, ExperienceIsTheMeanOfWhatWasPublished) {
   EXPECT_EQ(get(store().experience("lake/2/")).value().objects, 0u);
 }
 
-// --- Putting back
-// ---------------------------------------------------------------------------------------
-
 TEST_P(JobStoreContract, AFetchPutBackWaitsForItsTime) {
   create(1, 2);
   const auto claimed = claim_one();
@@ -746,9 +687,6 @@ TEST_P(JobStoreContract, WhatWaitsLongestIsNotWhatIsReadyFirst) {
   }
   EXPECT_THAT(order, ElementsAre(1, 2, 0));
 }
-
-// --- Reading
-// --------------------------------------------------------------------------------------------
 
 TEST_P(JobStoreContract, JobsAreListedNewestFirst) {
   for (const std::uint64_t number : {1, 2, 3, 4}) create(number, 1);
@@ -831,9 +769,6 @@ TEST_P(JobStoreContract, AnObjectIsRememberedAsItWasLastPublished) {
   EXPECT_EQ(code_of(complete(stale, outcome)), ErrorCode::fenced);
   EXPECT_EQ(get(store().find_object(key)).value()->rows, 78u);
 }
-
-// --- Several at once
-// ------------------------------------------------------------------------------------
 
 // Claims and completes until nothing is left.
 Task<void> work_off(JobStore& store, int& done) {

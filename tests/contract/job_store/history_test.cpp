@@ -46,9 +46,23 @@ class Witness {
     jobs_.erase(job);
     std::erase_if(ends_, [&job](const auto& entry) { return entry.first.first == job; });
   }
-  void saw_claim(const ClaimedFetch& claim) {
-    EXPECT_GT(claim.fence, fences_[claim.fetch]) << "of fetch " << claim.fetch;
-    fences_[claim.fetch] = claim.fence;
+  void saw_claims(const std::vector<ClaimedFetch>& claims, std::size_t max) {
+    std::set<ObjectKey> keys;
+    std::size_t batches = 0;
+    std::size_t in_this = 0;
+    for (std::size_t i = 0; i < claims.size(); ++i) {
+      const auto& claim = claims[i];
+      EXPECT_GT(claim.fence, fences_[claim.fetch]) << "of fetch " << claim.fetch;
+      fences_[claim.fetch] = claim.fence;
+      EXPECT_TRUE(keys.insert(claim.key).second) << "two at once write " << claim.key.text();
+      if (!claim.batch.empty()) EXPECT_EQ(claim.attempts_made, 0);
+      const bool goes_along = i > 0 && !claim.batch.empty() && claim.batch == claims[i - 1].batch;
+      if (goes_along) EXPECT_LT(claims[i - 1].key, claim.key);
+      batches += goes_along ? 0 : 1;
+      in_this = goes_along ? in_this + 1 : 1;
+      EXPECT_LE(in_this, JobStore::kLargestBatch);
+    }
+    EXPECT_LE(batches, max);
   }
   // Each item's end, once and for all.
   void saw_items(const JobInfo& job, const std::vector<ItemRecord>& items) {
@@ -113,8 +127,8 @@ class Player {
       if (claims.fetches.empty() && !claims.next_ready_in &&
           value_of(world_, store().active_jobs()).value().empty())
         break;
+      witness_.saw_claims(claims.fetches, 100);
       for (const auto& claim : claims.fetches) {
-        witness_.saw_claim(claim);
         EXPECT_TRUE(value_of(world_, store().complete(claim.fetch, claim.fence,
                                                       ended(ItemState::succeeded)))
                         .has_value());
@@ -137,13 +151,23 @@ class Player {
     for (const auto& job : *jobs) witness_.saw_job(job);
   }
 
-  // Often one that needs what an earlier one needs.
+  // Often one that needs what an earlier one needs, or something of its batch.
   NewJob any_job(std::uint64_t number) {
-    auto job = new_job(number, up_to(6));
+    auto job = batched_by_place(new_job(number, up_to(6)));
     if (number == 1 || up_to(1) == 0) return job;
-    for (auto& fetch : new_job(1 + up_to(number - 2), 3).fetches)
-      if (up_to(1) == 0) job.fetches.push_back(std::move(fetch));
+    for (auto& fetch : batched_by_place(new_job(1 + up_to(number - 2), 3)).fetches) {
+      if (up_to(1) == 0) continue;
+      if (up_to(3) == 0) fetch.spec_json = "another way to the same object";
+      job.fetches.push_back(std::move(fetch));
+    }
     job.priority = static_cast<int>(up_to(2)) - 1;
+    return job;
+  }
+
+  // Three batches, whatever the job, and some that have none.
+  static NewJob batched_by_place(NewJob job) {
+    for (std::size_t seq = 0; seq < job.fetches.size(); ++seq)
+      if (seq % 4 != 0) job.fetches[seq].batch = "batch " + std::to_string(seq % 4);
     return job;
   }
 
@@ -169,17 +193,13 @@ class Player {
         witness_.saw_job(made->job);
       }
     } else if (what < 33) {
-      auto claims =
-          value_of(world_, store().claim("thetadata", up_to(4), "player", kLease)).value();
+      const auto max = up_to(4);
+      auto claims = value_of(world_, store().claim("thetadata", max, "player", kLease)).value();
       for (const auto& job : claims.changed_jobs) witness_.saw_job(job);
-      for (auto& claim : claims.fetches) {
-        witness_.saw_claim(claim);
-        claims_.push_back(std::move(claim));
-      }
+      witness_.saw_claims(claims.fetches, max);
+      for (auto& claim : claims.fetches) claims_.push_back(std::move(claim));
     } else if (what < 60) {
-      if (const auto* claim = any_claim())
-        take(value_of(world_,
-                      store().complete(claim->fetch, claim->fence, ended(any_end(), "broke"))));
+      if (const auto* claim = any_claim()) end(*claim);
     } else if (what < 75) {
       if (const auto* claim = any_claim())
         take(value_of(world_,
@@ -213,6 +233,22 @@ class Player {
     }
   }
 
+  // Some way; what it tells of the object is known then, and nothing else of it.
+  void end(const ClaimedFetch& claim) {
+    auto outcome = ended(any_end(), "broke");
+    const bool has_failed = outcome.state == ItemState::failed;
+    if (!has_failed) outcome.object = ObjectRecord{.key = claim.key, .rows = claim.fence};
+    const auto jobs = value_of(world_, store().complete(claim.fetch, claim.fence, outcome));
+    take(jobs);
+    if (!jobs) return;
+    const auto& key = claim.key.text();
+    const auto known = value_of(world_, store().list_known(key, "", 1)).value().keys;
+    ASSERT_EQ(known.size(), 1u);
+    EXPECT_EQ(known[0].key, claim.key);
+    EXPECT_EQ(known[0].failure.has_value(), has_failed);
+    if (!has_failed) EXPECT_EQ(known[0].object, outcome.object);
+  }
+
   void check() {
     for (const auto& [number, made] : known_) {
       if (made == 0) continue;
@@ -220,7 +256,8 @@ class Player {
       ASSERT_TRUE(job.has_value()) << "a job that was acknowledged is gone";
       witness_.saw_job(*job);
       const auto items =
-          value_of(world_, store().list_items(job_id(number), {.state = {}, .limit = 1000})).value();
+          value_of(world_, store().list_items(job_id(number), {.state = {}, .limit = 1000}))
+              .value();
       witness_.saw_items(*job, items.items);
     }
   }
