@@ -21,6 +21,7 @@
 #include "betedge/app/settings.hpp"
 #include "betedge/app/stop_request.hpp"
 #include "betedge/engine/data_processing_service.hpp"
+#include "betedge/engine/lake_service.hpp"
 #include "betedge/jobs/sqlite_store.hpp"
 #include "betedge/net/asio_runtime.hpp"
 #include "betedge/net/http_client.hpp"
@@ -225,11 +226,17 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Command command,
                                          .log = log,
                                          .metrics = *parts.metrics},
                                         engine_options(settings));
+  engine::LakeService lake({.runtime = runtime,
+                            .jobs = *parts.jobs,
+                            .lake = *parts.lake,
+                            .service = service,
+                            .log = log},
+                           {.price_type = settings.lake_price_type});
   server::Guard guard(
       runtime, log,
       {.listen_address = settings.listen_address, .is_tls = !settings.tls_cert.empty()},
       running.rules);
-  server::Api api(runtime, service, log, guard,
+  server::Api api(runtime, service, lake, log, guard,
                   {.version = BETEDGE_VERSION,
                    .existing = settings.force_refresh ? Existing::replace : Existing::keep},
                   *parts.metrics);

@@ -28,14 +28,6 @@ std::string time_label(std::optional<std::chrono::milliseconds> time) {
   return label;
 }
 
-std::string interval_folder(const HistoricalRequest& request) {
-  std::string label = interval_label(request.interval);
-  if (!request.window.is_whole_day())
-    label +=
-        fmt::format("@{}-{}", time_label(request.window.start), time_label(request.window.end));
-  return label;
-}
-
 using std::chrono::milliseconds;
 
 constexpr milliseconds kDay{86'400'000};
@@ -125,6 +117,14 @@ Result<ObjectKey> ObjectKey::parse(std::string_view text) {
   }
   if (text.empty()) return refuse("is empty");
   return ObjectKey(std::string(text));
+}
+
+std::string interval_folder(const HistoricalRequest& request) {
+  std::string label = interval_label(request.interval);
+  if (!request.window.is_whole_day())
+    label +=
+        fmt::format("@{}-{}", time_label(request.window.start), time_label(request.window.end));
+  return label;
 }
 
 ObjectKey object_key(const HistoricalRequest& request, Date day) {

@@ -28,6 +28,9 @@ class ObjectKey {
 // are any).
 ObjectKey object_key(const HistoricalRequest& request, Date day);
 
+// The folder of such a key that names its interval, with the window behind it.
+std::string interval_folder(const HistoricalRequest& request);
+
 // What a key says of its object: the request whose object_key it is, with `dates` from the first to
 // the last day of the object's period, a day, a month or a year. nullopt for a key that object_key
 // makes of no request: what others have put into the lake, or a spelling that it does not use.

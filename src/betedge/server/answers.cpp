@@ -105,6 +105,18 @@ net::ServerResponse html_answer(int status, std::string page, std::string_view s
   return answer;
 }
 
+bool matches(std::string_view if_none_match, std::string_view etag) {
+  while (!if_none_match.empty()) {
+    auto tag = if_none_match.substr(0, if_none_match.find(','));
+    if_none_match.remove_prefix(std::min(tag.size() + 1, if_none_match.size()));
+    while (tag.starts_with(' ') || tag.starts_with('\t')) tag.remove_prefix(1);
+    while (tag.ends_with(' ') || tag.ends_with('\t')) tag.remove_suffix(1);
+    if (tag.starts_with("W/")) tag.remove_prefix(2);
+    if (tag == "*" || tag == etag) return true;
+  }
+  return false;
+}
+
 net::ServerResponse problem_answer(wire::ProblemCode code, std::string_view detail) {
   const auto& problem = wire::problem_of(code);
   return problem_answer({problem.status, wire::detail_json(detail), code});

@@ -19,6 +19,9 @@ net::ServerResponse json_answer(int status, std::string body);
 // inline one. Never cached.
 net::ServerResponse html_answer(int status, std::string page, std::string_view style_source);
 
+// RFC 9110, 13.1.2: whether If-None-Match is "*" or lists this tag, compared weakly.
+bool matches(std::string_view if_none_match, std::string_view etag);
+
 // The header that names an error's code; also for HEAD, which has no body to read it from.
 inline constexpr std::string_view kErrorHeader = "Betedge-Error";
 

@@ -65,15 +65,15 @@ class Active {
 }  // namespace
 
 struct Api::Impl {
-  Impl(Runtime& on, engine::DataProcessingService& asked, Log& to, Guard& by, Options with,
-       Metrics& counted)
+  Impl(Runtime& on, engine::DataProcessingService& asked, engine::LakeService& lake, Log& to,
+       Guard& by, Options with, Metrics& counted)
       : runtime(on),
         service(asked),
         log(to),
         guard(by),
         metrics(counted),
         active(counted.gauge(Metric::http_active_requests)),
-        handlers(on, asked, to, by, std::move(with), counted) {
+        handlers(on, asked, lake, to, by, std::move(with), counted) {
     service.on_change([this](const JobInfo& job) { handlers.feeds().job_changed(job); });
     metrics.when_scraped(Metric::event_watchers, {},
                          [this] { return static_cast<double>(handlers.feeds().watchers()); });
@@ -139,9 +139,10 @@ std::span<const Endpoint> Api::endpoints() {
   return Handlers::endpoints();
 }
 
-Api::Api(Runtime& runtime, engine::DataProcessingService& service, Log& log, Guard& guard,
-         Options options, Metrics& metrics)
-    : impl_(std::make_unique<Impl>(runtime, service, log, guard, std::move(options), metrics)) {}
+Api::Api(Runtime& runtime, engine::DataProcessingService& service, engine::LakeService& lake,
+         Log& log, Guard& guard, Options options, Metrics& metrics)
+    : impl_(std::make_unique<Impl>(runtime, service, lake, log, guard, std::move(options),
+                                   metrics)) {}
 
 Api::~Api() {
   impl_->service.on_change({});

@@ -7,6 +7,7 @@
 #include "betedge/core/request.hpp"
 #include "betedge/core/rollout.hpp"
 #include "betedge/engine/data_processing_service.hpp"
+#include "betedge/engine/lake_service.hpp"
 #include "betedge/net/http_server.hpp"
 #include "betedge/ports/log.hpp"
 #include "betedge/ports/metrics.hpp"
@@ -27,8 +28,8 @@ class Api {
     std::string version;                 // betedge's own, for "/"
     Existing existing = Existing::keep;  // FORCE_REFRESH: for requests that say nothing
   };
-  Api(Runtime& runtime, engine::DataProcessingService& service, Log& log, Guard& guard,
-      Options options, Metrics& metrics = no_metrics());
+  Api(Runtime& runtime, engine::DataProcessingService& service, engine::LakeService& lake, Log& log,
+      Guard& guard, Options options, Metrics& metrics = no_metrics());
   ~Api();
 
   // From now on; until then, a new install's.

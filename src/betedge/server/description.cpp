@@ -79,7 +79,7 @@ Json refusal_of(std::span<const wire::Problem> problems, const Endpoint& endpoin
 
 std::string operation_id(const Endpoint& endpoint) {
   auto id = method_name(endpoint.method);
-  for (const char c : endpoint.pattern) {
+  for (const char c : described(endpoint.pattern)) {
     if (c == '{' || c == '}') continue;
     id += c == '/' || c == '.' ? '_' : c;
   }
@@ -104,7 +104,7 @@ Json operation_of(const Endpoint& endpoint) {
   for (const auto& parameter : endpoint.parameters)
     json["parameters"].push_back(parameter_of(parameter));
   if (!endpoint.body.empty()) {
-    json["requestBody"]["required"] = true;
+    json["requestBody"]["required"] = endpoint.is_body_needed;
     json["requestBody"]["content"] = content("application/json", endpoint.body);
     if (endpoint.body == "Login")
       json["requestBody"]["content"].update(
@@ -138,7 +138,7 @@ std::string openapi_json(std::span<const Endpoint> endpoints, std::string_view v
     json["tags"].push_back(std::move(tag));
   }
   for (const auto& endpoint : endpoints)
-    json["paths"][std::string(endpoint.pattern)][method_name(endpoint.method)] =
+    json["paths"][described(endpoint.pattern)][method_name(endpoint.method)] =
         operation_of(endpoint);
   auto& components = json["components"];
   components["schemas"] = schemas();

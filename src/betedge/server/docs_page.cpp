@@ -76,7 +76,7 @@ std::string prose(std::string_view text) {
 // "get-jobs-job_id-items"
 std::string anchor_of(const Endpoint& endpoint) {
   auto anchor = method_name(endpoint.method);
-  for (const char c : endpoint.pattern) {
+  for (const char c : described(endpoint.pattern)) {
     if (c == '{' || c == '}') continue;
     anchor += c == '/' ? '-' : c;
   }
@@ -86,7 +86,7 @@ std::string anchor_of(const Endpoint& endpoint) {
 
 std::string call_of(const Endpoint& endpoint) {
   return fmt::format(R"(<b class="{}">{}</b> {})", method_name(endpoint.method),
-                     to_text(endpoint.method), escaped(endpoint.pattern));
+                     to_text(endpoint.method), escaped(described(endpoint.pattern)));
 }
 
 std::string schema_link(std::string_view name) {
@@ -167,8 +167,8 @@ std::string parameters_table(const Endpoint& endpoint) {
             fmt::format("{}: {}", to_text(parameter.in), type_of(Json::parse(parameter.schema))),
             prose(parameter.text));
   if (!endpoint.body.empty())
-    html += fmt::format("<tr><th scope=\"row\">body</th><td>{}, as JSON</td></tr>\n",
-                        schema_link(endpoint.body));
+    html += fmt::format("<tr><th scope=\"row\">body</th><td>{}, as JSON{}</td></tr>\n",
+                        schema_link(endpoint.body), endpoint.is_body_needed ? "" : ", optional");
   return html + "</table>\n";
 }
 

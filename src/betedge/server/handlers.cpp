@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "betedge/server/answers.hpp"
 
 namespace betedge::server {
@@ -14,10 +17,12 @@ std::optional<std::string_view> last_of(const net::ServerRequest& request, std::
   return std::nullopt;
 }
 
-Handlers::Handlers(Runtime& runtime, engine::DataProcessingService& service, Log& log, Guard& guard,
-                   Api::Options options, Metrics& metrics)
+Handlers::Handlers(Runtime& runtime, engine::DataProcessingService& service,
+                   engine::LakeService& lake, Log& log, Guard& guard, Api::Options options,
+                   Metrics& metrics)
     : runtime_(runtime),
       service_(service),
+      lake_(lake),
       log_(log),
       guard_(guard),
       options_(std::move(options)),
@@ -109,7 +114,7 @@ std::span<const Handlers::Route> Handlers::routes() {
   const std::vector<std::string_view> of_state{"ETag", "Cache-Control", "Retry-After"};
   constexpr std::string_view kStream = "text/event-stream";
   constexpr std::string_view kHtml = "text/html";
-  static const std::vector<Route> kRoutes{
+  static const std::vector<Route> kOfJobs{
       {{.method = get,
         .pattern = "/",
         .access = Access::read,
@@ -415,6 +420,11 @@ std::span<const Handlers::Route> Handlers::routes() {
         .example = "/logout\" -X POST"},
        &Handlers::post_logout},
   };
+  static const std::vector<Route> kRoutes = [] {
+    auto all = kOfJobs;
+    std::ranges::move(lake_routes(), std::back_inserter(all));
+    return all;
+  }();
   return kRoutes;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -12,6 +13,7 @@
 
 #include "betedge/core/rollout.hpp"
 #include "betedge/engine/data_processing_service.hpp"
+#include "betedge/engine/lake_service.hpp"
 #include "betedge/net/http_server.hpp"
 #include "betedge/ports/log.hpp"
 #include "betedge/ports/metrics.hpp"
@@ -33,12 +35,26 @@ struct RequestInHand {
   Caller caller{};
 };
 
+// While it lives an idempotency key is taken: its request is being stored.
+class KeyInFlight {
+ public:
+  using Keys = std::set<std::pair<std::string, std::string>>;  // client and key
+  KeyInFlight(Keys& keys, Keys::iterator place) : keys_(keys), place_(place) {}
+  ~KeyInFlight() { keys_.erase(place_); }
+  KeyInFlight(const KeyInFlight&) = delete;
+  KeyInFlight& operator=(const KeyInFlight&) = delete;
+
+ private:
+  Keys& keys_;
+  Keys::iterator place_;
+};
+
 // One member function an endpoint; its place in routes() is the only place where it is named. On
 // the loop's thread.
 class Handlers {
  public:
-  Handlers(Runtime& runtime, engine::DataProcessingService& service, Log& log, Guard& guard,
-           Api::Options options, Metrics& metrics);
+  Handlers(Runtime& runtime, engine::DataProcessingService& service, engine::LakeService& lake,
+           Log& log, Guard& guard, Api::Options options, Metrics& metrics);
 
   using Call = RequestInHand;
   using Handler = Task<net::ServerResponse> (Handlers::*)(Call& call);
@@ -47,6 +63,7 @@ class Handlers {
     Handler handler;
   };
   static std::span<const Route> routes();
+  static std::vector<Route> lake_routes();  // those of them that are about the lake
   static std::span<const Endpoint> endpoints();
 
   enum class State : std::uint8_t { starting, serving, draining };
@@ -63,6 +80,19 @@ class Handlers {
   Task<net::ServerResponse> post_earnings(Call& call) { return submit(call, Kind::earnings); }
   Task<net::ServerResponse> submit(Call& call, Kind kind);
   Task<net::ServerResponse> dry_run(Call& call, Submission submission);
+  static net::ServerResponse dry_run_answer(const Submission& submission,
+                                            const engine::DryRun& run);
+  struct TakenKey {
+    std::optional<IdempotencyKey> idempotency{};
+    std::unique_ptr<KeyInFlight> in_flight{};
+  };
+  static std::expected<bool, net::ServerResponse> is_dry_run(const Call& call);
+  std::expected<TakenKey, net::ServerResponse> take_key(const Call& call);
+  static std::expected<net::Headers, net::ServerResponse> tell_how(Call& call,
+                                                                   const CreatedJob& created);
+  // The 202 of an asynchronous submit of call.job.
+  static net::ServerResponse accepted_answer(const Call& call);
+  JobId new_job_id();
   Task<net::ServerResponse> hold(Call& call, Kind kind, JobInfo job, SubmitDecision decision);
   net::ServerResponse submit_refused(Call& call,
                                      engine::DataProcessingService::SubmitFailure failure);
@@ -84,6 +114,18 @@ class Handlers {
   std::string etag_of(const JobInfo& job) const;
   net::ServerResponse change_refused(const Call& call, std::string_view sentence,
                                      const Error& error);
+
+  // lake_handlers.cpp
+  Task<net::ServerResponse> lake_roots(Call& call);
+  Task<net::ServerResponse> lake_coverage(Call& call);
+  Task<net::ServerResponse> fill_lake(Call& call);
+  Task<net::ServerResponse> verify_lake(Call& call);
+  Task<net::ServerResponse> list_objects(Call& call);
+  Task<net::ServerResponse> get_object(Call& call);
+  Task<net::ServerResponse> get_manifest(Call& call);
+  Task<net::ServerResponse> put_manifest(Call& call);
+  net::ServerResponse lake_failed(std::string_view sentence, const Call& call, const Error& error);
+  Date today() const { return new_york_date(runtime_.wall_now()); }
 
   // service_handlers.cpp
   Task<net::ServerResponse> get_root(Call& call);
@@ -108,13 +150,13 @@ class Handlers {
 
   Runtime& runtime_;
   engine::DataProcessingService& service_;
+  engine::LakeService& lake_;
   Log& log_;
   Guard& guard_;
   Api::Options options_;
   Metrics& metrics_;
   EventFeeds feeds_;
-  // Idempotency keys whose requests are being stored: client and key.
-  std::set<std::pair<std::string, std::string>> keys_in_flight_;
+  KeyInFlight::Keys keys_in_flight_;
 };
 
 // As the original's framework reads a query: of several values of one name, the last one counts.

@@ -72,19 +72,6 @@ std::expected<std::optional<std::chrono::seconds>, wire::Refusal> parse_wait(
   return std::unexpected(faults.refusal());
 }
 
-// RFC 9110, 13.1.2: "*", or one of the listed tags, compared weakly.
-bool matches(std::string_view if_none_match, std::string_view etag) {
-  while (!if_none_match.empty()) {
-    auto tag = if_none_match.substr(0, if_none_match.find(','));
-    if_none_match.remove_prefix(std::min(tag.size() + 1, if_none_match.size()));
-    while (tag.starts_with(' ') || tag.starts_with('\t')) tag.remove_prefix(1);
-    while (tag.ends_with(' ') || tag.ends_with('\t')) tag.remove_suffix(1);
-    if (tag.starts_with("W/")) tag.remove_prefix(2);
-    if (tag == "*" || tag == etag) return true;
-  }
-  return false;
-}
-
 wire::ItemPageView view_of(ItemPage page) {
   wire::ItemPageView view;
   view.next_cursor = page.next;

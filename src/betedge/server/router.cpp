@@ -5,6 +5,8 @@
 namespace betedge::server {
 namespace {
 
+constexpr std::string_view kTail = "...}";
+
 // Takes the first segment off a path: "/jobs/x" -> "jobs", leaving "/x".
 std::string_view take_segment(std::string_view& path) {
   path.remove_prefix(1);
@@ -39,6 +41,10 @@ std::optional<std::string_view> match(std::string_view pattern, std::string_view
   std::string_view parameter;
   while (pattern.starts_with('/') && path.starts_with('/')) {
     const auto wanted = take_segment(pattern);
+    if (wanted.starts_with('{') && wanted.ends_with(kTail)) {
+      path.remove_prefix(1);
+      return path.empty() ? std::nullopt : std::optional(path);
+    }
     const auto segment = take_segment(path);
     if (wanted.starts_with('{')) {
       if (segment.empty()) return std::nullopt;
@@ -49,6 +55,12 @@ std::optional<std::string_view> match(std::string_view pattern, std::string_view
   }
   if (!pattern.empty() || !path.empty()) return std::nullopt;
   return parameter;
+}
+
+std::string described(std::string_view pattern) {
+  std::string text(pattern);
+  if (text.ends_with(kTail)) text.replace(text.size() - kTail.size(), kTail.size(), "}");
+  return text;
 }
 
 Routing route(std::span<const Endpoint> endpoints, std::string_view method, std::string_view path) {

@@ -18,7 +18,7 @@ enum class Method : std::uint8_t { get, post, put, del };
 std::string_view to_text(Method method);  // "GET"
 
 // What an endpoint is about; the description groups by it.
-enum class Subject : std::uint8_t { submit, jobs, watching, upstreams, operations, access };
+enum class Subject : std::uint8_t { submit, jobs, watching, lake, upstreams, operations, access };
 
 enum class In : std::uint8_t { path, query, header };
 std::string_view to_text(In in);  // "path"
@@ -42,7 +42,8 @@ struct Reply {
 };
 
 // What a client may ask for: a method and a path, in which one segment may be a parameter
-// ("/jobs/{job_id}/items"), and what that takes and answers. The whole surface is one table of
+// ("/jobs/{job_id}/items"), or all that follows ("/objects/{key...}"), and what that takes and
+// answers. The whole surface is one table of
 // these (api.hpp).
 struct Endpoint {
   Method method;
@@ -53,6 +54,7 @@ struct Endpoint {
   std::string_view text{};
   std::vector<Parameter> parameters{};
   std::string_view body{};  // the name of its schema; empty: it takes none
+  bool is_body_needed = true;
   std::vector<Reply> answers{};
   // How it can refuse, beside what every request can meet (description.hpp).
   std::vector<wire::ProblemCode> problems{};
@@ -61,8 +63,11 @@ struct Endpoint {
 };
 
 // The parameter's value when the path is one of the pattern's, empty when the pattern has none;
-// nullopt when it is not. A parameter is one whole segment and never empty.
+// nullopt when it is not. A parameter is one whole segment, or the whole rest, and never empty.
 std::optional<std::string_view> match(std::string_view pattern, std::string_view path);
+
+// The pattern as the description writes it: "/objects/{key}".
+std::string described(std::string_view pattern);
 
 struct Found {
   std::size_t endpoint;  // its place in the table

@@ -249,6 +249,117 @@ constexpr std::string_view kAnswers = R"json({
       "instance": {"type": "string", "description": "The request's path."}, "code": {"const": "internal_error"}}}
 })json";
 
+// Of the lake.
+constexpr std::string_view kLake = R"json({
+  "LakeRoot": {"type": "object", "required": ["kind", "root", "schema", "interval", "return_format", "objects", "bytes", "rows", "first", "last"],
+    "description": "What there is of one series.",
+    "properties": {
+      "kind": {"type": "string", "enum": ["option", "stock", "earnings"], "description": "What it is of."},
+      "root": {"type": ["string", "null"], "description": "The symbol; null of earnings."},
+      "schema": {"type": ["string", "null"], "enum": ["quote", "ohlc", "eod", null], "description": "Likewise."},
+      "interval": {"type": ["string", "null"], "examples": ["1m", "15m@100000-110000"], "description": "As in the keys, with its window; null of `eod` and earnings."},
+      "return_format": {"type": "string", "enum": ["parquet", "ipc"], "description": "The objects' format."},
+      "objects": {"type": "integer", "minimum": 1, "description": "How many there are."},
+      "bytes": {"type": "integer", "minimum": 0, "description": "Of all of them."},
+      "rows": {"type": ["integer", "null"], "minimum": 0, "description": "Likewise; null while one of them is not recorded."},
+      "first": {"type": "string", "description": "The first day of the first object's period, `YYYYMMDD`."},
+      "last": {"type": "string", "description": "The last day of the last object's period."}}},
+  "LakeRoots": {"type": "object", "required": ["lake", "publishes_conditionally", "roots", "other"],
+    "description": "What lies in the lake.",
+    "properties": {
+      "lake": {"type": "string", "description": "Where it is."},
+      "publishes_conditionally": {"type": "boolean", "description": "Whether it publishes an object only when nobody else has been there."},
+      "roots": {"type": "array", "items": {"$ref": "#/components/schemas/LakeRoot"}, "description": "The series, by key."},
+      "other": {"type": "object", "required": ["objects", "bytes"], "description": "What lies there under keys that are no series', such as manifests.", "properties": {
+        "objects": {"type": "integer", "minimum": 0}, "bytes": {"type": "integer", "minimum": 0}}}}},
+  "DayState": {"type": "string", "enum": ["present", "no_data", "failed", "stale", "missing"],
+    "description": "What the lake has of one day."},
+  "DayCounts": {"type": "object", "required": ["present", "no_data", "failed", "stale", "missing"],
+    "description": "How many days are in each state.",
+    "properties": {
+      "present": {"type": "integer", "minimum": 0, "description": "It lies there, and is what would be written today."},
+      "no_data": {"type": "integer", "minimum": 0, "description": "There is nothing to have."},
+      "failed": {"type": "integer", "minimum": 0, "description": "Nothing lies there, and the last try failed."},
+      "stale": {"type": "integer", "minimum": 0, "description": "It lies there, and is not what would be written today."},
+      "missing": {"type": "integer", "minimum": 0, "description": "Nothing lies there."}}},
+  "CoverageDay": {"type": "object", "required": ["date", "state", "key", "reason"],
+    "description": "One day.",
+    "properties": {
+      "date": {"type": "string", "description": "`YYYYMMDD`."},
+      "state": {"$ref": "#/components/schemas/DayState"},
+      "key": {"type": "string", "description": "The object that holds it, or would."},
+      "reason": {"type": ["string", "null"], "description": "What there is to say: of `failed` the error, of `no_data` `no_data`, `zero_series` or `no rows`, of a present object that it is not recorded yet, of a stale one why."}}},
+  "Coverage": {"type": "object", "required": ["kind", "root", "schema", "interval", "return_format", "start_date", "end_date", "counts", "days"],
+    "description": "A series, day by day.",
+    "properties": {
+      "kind": {"type": "string", "enum": ["option", "stock", "earnings"], "description": "What it is of."},
+      "root": {"type": ["string", "null"], "description": "The symbol; null of earnings."},
+      "schema": {"type": ["string", "null"], "description": "Likewise."},
+      "interval": {"type": ["integer", "null"], "description": "In milliseconds; null of `eod` and earnings."},
+      "return_format": {"type": "string", "enum": ["parquet", "ipc"], "description": "The objects' format."},
+      "start_date": {"type": ["string", "null"], "description": "The first day that was looked at; null when it was not sent, and nothing is known of the series."},
+      "end_date": {"type": ["string", "null"], "description": "The last one."},
+      "counts": {"$ref": "#/components/schemas/DayCounts"},
+      "days": {"type": "array", "items": {"$ref": "#/components/schemas/CoverageDay"}, "description": "The days, in order."}}},
+  "NothingToFill": {"type": "object", "required": ["status", "counts"],
+    "description": "Nothing is missing.",
+    "properties": {"status": {"const": "nothing_to_fill"}, "counts": {"$ref": "#/components/schemas/DayCounts"}}},
+  "Filled": {"oneOf": [{"$ref": "#/components/schemas/NothingToFill"}, {"$ref": "#/components/schemas/DryRun"}]},
+  "VerifyRequest": {"type": "object",
+    "description": "What to verify.",
+    "properties": {
+      "prefix": {"type": ["string", "null"], "default": "", "examples": ["historical-stock/"], "description": "What the objects' keys begin with."},
+      "repair": {"type": ["boolean", "null"], "default": false, "description": "Download again what is missing, torn, changed or foreign."}},
+    "examples": [{"prefix": "historical-stock/", "repair": false}]},
+  "VerifyLine": {"type": "object",
+    "description": "One line: a difference has `key`, `verdict` and `detail`; progress `checked` alone; the last one also `sound`, `differences` and `repair_jobs`, or else an `error`.",
+    "properties": {
+      "key": {"type": "string", "description": "The object's."},
+      "verdict": {"type": "string", "enum": ["missing", "torn", "changed", "foreign", "unknown"], "description": "`missing`: recorded, and not there. `torn`: cannot be read as the file it should be. `changed`: readable, and not what was recorded, or what the file says of itself. `foreign`: the file says that it belongs under another key. `unknown`: nobody recorded it."},
+      "detail": {"type": "string", "description": "How, in a sentence."},
+      "checked": {"type": "integer", "minimum": 0, "description": "Objects so far, or all told."},
+      "sound": {"type": "integer", "minimum": 0, "description": "Those without a difference."},
+      "differences": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}, "description": "How many of each verdict."},
+      "repair_jobs": {"type": "array", "items": {"type": "string", "format": "uuid"}, "description": "The jobs that download again."},
+      "error": {"type": "string", "description": "Why it could not go on."}}},
+  "Object": {"type": "object", "required": ["key", "bytes", "modified_at", "etag", "sha256", "rows"],
+    "description": "An object of the lake.",
+    "properties": {
+      "key": {"type": "string", "description": "Its place."},
+      "bytes": {"type": "integer", "minimum": 0, "description": "Its size."},
+      "modified_at": {"type": "string", "format": "date-time", "description": "When it was written."},
+      "etag": {"type": "string", "description": "As the header of its download says it."},
+      "sha256": {"type": ["string", "null"], "description": "As it was recorded; null when it was not."},
+      "rows": {"type": ["integer", "null"], "minimum": 0, "description": "Likewise."}}},
+  "ObjectPage": {"type": "object", "required": ["objects", "next_cursor"],
+    "description": "Some of the lake's objects.",
+    "properties": {
+      "objects": {"type": "array", "items": {"$ref": "#/components/schemas/Object"}, "description": "The objects, by key."},
+      "next_cursor": {"type": ["string", "null"], "description": "What to send as `cursor` for more; null at the end."}}},
+  "Bytes": {"type": "string", "description": "An object's bytes."},
+  "ManifestObject": {"type": "object", "required": ["key", "state", "rows", "bytes", "sha256", "note", "error"],
+    "description": "One object of a job.",
+    "properties": {
+      "key": {"type": "string", "description": "Its place in the lake."},
+      "state": {"type": "string", "enum": ["pending", "running", "succeeded", "skipped", "no_data", "failed", "cancelled"], "description": "As in `ItemCounts`."},
+      "rows": {"type": "integer", "minimum": 0, "description": "Its rows."},
+      "bytes": {"type": "integer", "minimum": 0, "description": "Its size."},
+      "sha256": {"type": ["string", "null"], "description": "Its checksum, in hexadecimal."},
+      "note": {"type": ["string", "null"], "description": "What a reader should know, such as sessions without data."},
+      "error": {"type": ["string", "null"], "description": "Why it failed."}}},
+  "Manifest": {"type": "object", "required": ["job_id", "state", "created_at", "finished_at", "request", "objects"],
+    "description": "What a job has brought.",
+    "properties": {
+      "job_id": {"type": "string", "format": "uuid", "description": "The job."},
+      "state": {"$ref": "#/components/schemas/JobState"},
+      "created_at": {"type": "string", "format": "date-time", "description": "When it was submitted."},
+      "finished_at": {"type": ["string", "null"], "format": "date-time", "description": "When it ended."},
+      "request": {"type": ["object", "null"], "description": "What was asked, with every default filled in."},
+      "objects": {"type": "array", "items": {"$ref": "#/components/schemas/ManifestObject"}, "description": "All of its objects, in the order of its plan."}}},
+  "ManifestWritten": {"type": "object", "required": ["key"], "description": "Where it lies.",
+    "properties": {"key": {"type": "string", "description": "Its place in the lake."}}}
+})json";
+
 // A request's schema: `own` members first, then the shared ones.
 Json request_schema(std::string_view description, std::string_view own, Json example) {
   auto members = Json::parse(own);
@@ -275,6 +386,40 @@ Json request_schema(std::string_view description, std::string_view own, Json exa
   return schema;
 }
 
+// A submission's members, but that both dates may be left out.
+Json fill_schema() {
+  auto members = Json::parse(kHistorical);
+  const auto shared = Json::parse(kShared);
+  members.erase("roots");
+  Json schema;
+  schema["type"] = "object";
+  schema["description"] =
+      "Which series, and which of its days. Dates that are left out are as those of "
+      "`GET /lake/coverage`; of earnings they are months.";
+  schema["required"] = {"kind"};
+  auto& properties = schema["properties"];
+  properties["kind"] = Json::parse(
+      R"({"type":"string","enum":["option","stock","earnings"],"description":"What it is of."})");
+  properties.update(members);
+  for (const std::string_view name : {"labels", "priority"})
+    properties[std::string(name)] = shared.at(std::string(name));
+  properties["root"]["description"] =
+      "The underlying's symbol. Needed but for earnings, which have none.";
+  for (const std::string_view name : {"start_date", "end_date"}) {
+    auto& date = properties[std::string(name)];
+    date["type"] = {"string", "null"};
+    date["pattern"] = "^[0-9]{6}([0-9]{2})?$";
+  }
+  properties["labels"]["maxProperties"] = kMostLabels;
+  properties["labels"]["propertyNames"]["maxLength"] = kLongestLabelName;
+  properties["labels"]["additionalProperties"]["maxLength"] = kLongestLabelValue;
+  properties["priority"]["minimum"] = -kHighestPriority;
+  properties["priority"]["maximum"] = kHighestPriority;
+  schema["examples"] = Json::array(
+      {Json::parse(R"({"kind":"stock","root":"AAPL","schema":"eod","start_date":"20240102"})")});
+  return schema;
+}
+
 Json all_schemas() {
   Json all;
   all["OptionRequest"] = request_schema(
@@ -294,6 +439,8 @@ Json all_schemas() {
       request_schema("Which months of the earnings calendar to download.", kMonths,
                      Json::parse(R"({"start_date":"202401","end_date":"202403"})"));
   all.update(Json::parse(kAnswers));
+  all.update(Json::parse(kLake));
+  all["FillRequest"] = fill_schema();
   auto& concurrency = all["UpstreamChange"]["properties"]["concurrency"];
   concurrency["maximum"] = wire::kHighestConcurrency;
   auto& codes = all["Problem"]["properties"]["code"]["enum"];
@@ -317,6 +464,9 @@ constexpr std::array kHeaders{
         "have been."},
     HeaderText{"Idempotency-Replayed", kTrue, "The key was known: this is its job."},
     HeaderText{"Betedge-Joined", kTrue, "An equal request is active already: this is its job."},
+    HeaderText{"Accept-Ranges", kText, "That `Range` is understood."},
+    HeaderText{"Content-Range", kText, "Which bytes these are, and of how many."},
+    HeaderText{"Content-Disposition", kText, "What to save it as."},
     HeaderText{"Set-Cookie", kText, "The session's cookie."},
     HeaderText{"Allow", kText, "The methods that the path takes."},
     HeaderText{"WWW-Authenticate", kText, "How to show a token."},
@@ -334,6 +484,9 @@ constexpr std::array kSubjects{
     SubjectText{Subject::watching, "watching", "Watching",
                 "Events instead of asking again and again. A watcher who is slow misses nothing "
                 "that matters: it is brought up to date with a new snapshot."},
+    SubjectText{Subject::lake, "lake", "Lake",
+                "What the jobs have brought, as it lies there: what there is, what is missing, "
+                "whether it is still what was written, and the bytes themselves."},
     SubjectText{Subject::upstreams, "upstreams", "Upstreams", "Where the data comes from."},
     SubjectText{Subject::operations, "operations", "Operations",
                 "Probes, metrics, and what this is."},

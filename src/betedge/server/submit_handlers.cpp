@@ -72,20 +72,6 @@ wire::DryRunView view_of(const engine::DryRun& run) {
   return view;
 }
 
-// While it lives the key is taken.
-class KeyInFlight {
- public:
-  using Keys = std::set<std::pair<std::string, std::string>>;
-  KeyInFlight(Keys& keys, Keys::iterator place) : keys_(keys), place_(place) {}
-  ~KeyInFlight() { keys_.erase(place_); }
-  KeyInFlight(const KeyInFlight&) = delete;
-  KeyInFlight& operator=(const KeyInFlight&) = delete;
-
- private:
-  Keys& keys_;
-  Keys::iterator place_;
-};
-
 }  // namespace
 
 SubmitDecision Handlers::decide_mode(const Call& call, Kind kind) const {
@@ -134,57 +120,49 @@ ServerResponse Handlers::submit_refused(Call& call,
   return failed("submit_failed", kSubmitFailed, call, std::get<Error>(failure));
 }
 
-Task<ServerResponse> Handlers::submit(Call& call, Kind kind) {
-  call.mode = "async";
-  if (const auto closed = closed_for(true))
-    co_return failed("submit_failed", kSubmitFailed, call, *closed);
-  const auto is_dry = flag_of(last_of(call.request, "dry_run"));
-  if (!is_dry) {
-    wire::Faults faults;
-    faults.add("bool_parsing", {"query", "dry_run"},
-               "Input should be a valid boolean, unable to interpret input",
-               wire::quoted(*last_of(call.request, "dry_run")));
-    co_return problem_answer(faults.refusal());
+std::expected<bool, ServerResponse> Handlers::is_dry_run(const Call& call) {
+  const auto text = last_of(call.request, "dry_run");
+  if (const auto is_dry = flag_of(text)) return *is_dry;
+  wire::Faults faults;
+  faults.add("bool_parsing", {"query", "dry_run"},
+             "Input should be a valid boolean, unable to interpret input", wire::quoted(*text));
+  return std::unexpected(problem_answer(faults.refusal()));
+}
+
+// The request's Idempotency-Key, taken for as long as it is being stored; or the answer that it
+// cannot be.
+std::expected<Handlers::TakenKey, ServerResponse> Handlers::take_key(const Call& call) {
+  TakenKey taken;
+  const auto header = call.request.header("Idempotency-Key");
+  if (!header) return taken;
+  auto key = key_of(*header);
+  if (!key)
+    return std::unexpected(problem_answer(
+        ProblemCode::invalid_idempotency_key,
+        fmt::format("Idempotency-Key must be 1 to {} printable characters", kLongestKey)));
+  const auto [place, is_free] = keys_in_flight_.emplace(call.caller.client, *key);
+  if (!is_free) {
+    auto answer = problem_answer(
+        ProblemCode::idempotency_in_flight,
+        "A request with this Idempotency-Key is being stored; ask again in a moment");
+    answer.headers.emplace_back("Retry-After", "1");
+    return std::unexpected(std::move(answer));
   }
-  auto parsed = wire::parse_submission(kind, call.request.header("content-type").value_or(""),
-                                       call.request.body, options_.existing);
-  if (!parsed) co_return problem_answer(std::move(parsed).error());
-  if (*is_dry) co_return co_await dry_run(call, std::move(parsed->submission));
+  taken.in_flight = std::make_unique<KeyInFlight>(keys_in_flight_, place);
+  taken.idempotency =
+      IdempotencyKey{.principal = call.caller.client, .key = *std::move(key), .fingerprint = {}};
+  return taken;
+}
 
-  std::optional<IdempotencyKey> idempotency;
-  std::optional<KeyInFlight> in_flight;
-  if (const auto header = call.request.header("Idempotency-Key")) {
-    auto key = key_of(*header);
-    if (!key)
-      co_return problem_answer(
-          ProblemCode::invalid_idempotency_key,
-          fmt::format("Idempotency-Key must be 1 to {} printable characters", kLongestKey));
-    const auto [place, is_free] = keys_in_flight_.emplace(call.caller.client, *key);
-    if (!is_free) {
-      auto answer = problem_answer(
-          ProblemCode::idempotency_in_flight,
-          "A request with this Idempotency-Key is being stored; ask again in a moment");
-      answer.headers.emplace_back("Retry-After", "1");
-      co_return answer;
-    }
-    in_flight.emplace(keys_in_flight_, place);
-    idempotency =
-        IdempotencyKey{.principal = call.caller.client, .key = *std::move(key), .fingerprint = {}};
-  }
+JobId Handlers::new_job_id() {
+  return JobId::make(runtime_.wall_now(), {runtime_.random_bits(), runtime_.random_bits()});
+}
 
-  const auto decision = decide_mode(call, kind);
-  const auto id =
-      JobId::make(runtime_.wall_now(), {runtime_.random_bits(), runtime_.random_bits()});
-  call.job = id.text();
-  auto outcome = co_await service_.process_request(
-      std::move(parsed->submission), id, std::move(parsed->warnings), std::move(idempotency));
-  in_flight.reset();
-  if (!outcome) co_return submit_refused(call, std::move(outcome).error());
-
-  auto& job = outcome->job;
-  call.job = job.job_id.text();
-  ServerResponse answer;
-  switch (outcome->how) {
+// What an answer says about how it came to this job; or the answer that it came to none.
+std::expected<net::Headers, ServerResponse> Handlers::tell_how(Call& call,
+                                                               const CreatedJob& created) {
+  call.job = created.job.job_id.text();
+  switch (created.how) {
     case CreatedJob::How::key_used_otherwise: {
       call.job.clear();
       wire::Faults faults;
@@ -194,25 +172,56 @@ Task<ServerResponse> Handlers::submit(Call& call, Kind kind) {
                          wire::quoted(*call.request.header("Idempotency-Key")));
       auto refusal = faults.refusal();
       refusal.code = ProblemCode::idempotency_key_reused;
-      co_return problem_answer(std::move(refusal));
+      return std::unexpected(problem_answer(std::move(refusal)));
     }
     case CreatedJob::How::made:
     case CreatedJob::How::not_made: break;  // the latter is a QueueFull
-    case CreatedJob::How::joined: answer.headers.emplace_back("Betedge-Joined", "true"); break;
-    case CreatedJob::How::replayed:
-      answer.headers.emplace_back("Idempotency-Replayed", "true");
-      break;
+    case CreatedJob::How::joined: return net::Headers{{"Betedge-Joined", "true"}};
+    case CreatedJob::How::replayed: return net::Headers{{"Idempotency-Replayed", "true"}};
   }
-  auto headers = std::move(answer.headers);
+  return net::Headers{};
+}
+
+ServerResponse Handlers::accepted_answer(const Call& call) {
+  auto answer = json_answer(202, wire::accepted_json(JobId::parse(call.job).value()));
+  answer.headers.emplace_back("Location", "/jobs/" + call.job);
+  answer.headers.emplace_back("Retry-After", "1");
+  return answer;
+}
+
+Task<ServerResponse> Handlers::submit(Call& call, Kind kind) {
+  call.mode = "async";
+  if (const auto closed = closed_for(true))
+    co_return failed("submit_failed", kSubmitFailed, call, *closed);
+  const auto is_dry = is_dry_run(call);
+  if (!is_dry) co_return std::move(is_dry).error();
+  auto parsed = wire::parse_submission(kind, call.request.header("content-type").value_or(""),
+                                       call.request.body, options_.existing);
+  if (!parsed) co_return problem_answer(std::move(parsed).error());
+  if (*is_dry) co_return co_await dry_run(call, std::move(parsed->submission));
+
+  auto key = take_key(call);
+  if (!key) co_return std::move(key).error();
+
+  const auto decision = decide_mode(call, kind);
+  const auto id = new_job_id();
+  call.job = id.text();
+  auto outcome = co_await service_.process_request(
+      std::move(parsed->submission), id, std::move(parsed->warnings), std::move(key->idempotency));
+  key->in_flight.reset();
+  if (!outcome) co_return submit_refused(call, std::move(outcome).error());
+  auto headers = tell_how(call, *outcome);
+  if (!headers) co_return std::move(headers).error();
+
+  auto& job = outcome->job;
+  ServerResponse answer;
   if (decision.mode == SubmitMode::sync) {
     call.mode = "sync";
     answer = co_await hold(call, kind, std::move(job), decision);
   } else {
-    answer = json_answer(202, wire::accepted_json(job.job_id));
-    answer.headers.emplace_back("Location", "/jobs/" + call.job);
-    answer.headers.emplace_back("Retry-After", "1");
+    answer = accepted_answer(call);
   }
-  std::ranges::move(headers, std::back_inserter(answer.headers));
+  std::ranges::move(*headers, std::back_inserter(answer.headers));
   tell_mode(decision, call, answer);
   co_return answer;
 }
@@ -247,10 +256,7 @@ Task<ServerResponse> Handlers::hold(Call& call, Kind kind, JobInfo job, SubmitDe
       // Who waited long enough is answered async after all, as was preferred; who has gone was
       // sync.
       if (woken == Woken::timed_out) call.mode = "async";
-      auto answer = json_answer(202, wire::accepted_json(job.job_id));
-      answer.headers.emplace_back("Location", location);
-      answer.headers.emplace_back("Retry-After", "1");
-      co_return answer;
+      co_return accepted_answer(call);
     }
   }
   auto answer =
@@ -262,11 +268,14 @@ Task<ServerResponse> Handlers::hold(Call& call, Kind kind, JobInfo job, SubmitDe
   co_return answer;
 }
 
+ServerResponse Handlers::dry_run_answer(const Submission& submission, const engine::DryRun& run) {
+  return json_answer(200, wire::dry_run_json(wire::to_json(submission), view_of(run)));
+}
+
 Task<ServerResponse> Handlers::dry_run(Call& call, Submission submission) {
-  const auto request_json = wire::to_json(submission);
-  auto run = co_await service_.dry_run(std::move(submission));
+  auto run = co_await service_.dry_run(submission);
   if (!run) co_return submit_refused(call, std::move(run).error());
-  co_return json_answer(200, wire::dry_run_json(request_json, view_of(*run)));
+  co_return dry_run_answer(submission, *run);
 }
 
 }  // namespace betedge::server
