@@ -347,9 +347,10 @@ class Sim(Process):
         """From now on these faults, and no others."""
         self._put("/sim/faults", faults=list(faults))
 
-    def terminal(self, state):
-        """up, down (answers 5xx), gone (nobody listens), starting, disconnected, kicked."""
-        self._put("/sim/state", terminal=state)
+    def terminal(self, state, **more):
+        """up, down (closes without an answer), gone (nobody listens), starting, disconnected, kicked, wrong-ip;
+        for_ms=N: for that long."""
+        self._put("/sim/state", terminal=state, **more)
 
     def calls(self):
         """How often each call was made, by its canonical text."""

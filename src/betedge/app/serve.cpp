@@ -136,6 +136,7 @@ void say_slots_at_scrapes(Metrics& metrics, std::string_view upstream, net::Limi
                          [&limiter, count] { return static_cast<double>((limiter.*count)()); });
   };
   say("limit", &net::Limiter::limit);
+  say("allowed", &net::Limiter::allowed);
   say("in_use", &net::Limiter::in_use);
   say("waiting", &net::Limiter::waiting);
 }

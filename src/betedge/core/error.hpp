@@ -26,11 +26,12 @@ enum class ErrorCode : std::uint8_t {
   conflict,              // refused by the job state machine, or exists already
   fenced,                // the claim's fence is old: somebody else has the fetch now
   cancelled,             // asked to stop
-  timeout,               // the deadline passed
+  timeout,               // the deadline passed, or the other side was silent for too long
   upstream_unavailable,  // terminal gone, starting (571) or disconnected (474): wait, burn no
                          // attempt
-  upstream_throttled,    // 429: back off; retry_after is honoured
-  upstream_failed,       // a passing fault: reset, idle timeout, 470, 477, 500, 572
+  upstream_throttled,    // 429, or it drops connections though it is there: back off; retry_after
+                         // is honoured
+  upstream_failed,       // a passing fault: reset, 470, 477, 500, 572
   upstream_refused,      // permanent for this call: 400, 404, 410, 473, 475
   upstream_too_large,    // 570: the same rows may come by several smaller calls
   upstream_denied,       // permanent for this account: 403, 471

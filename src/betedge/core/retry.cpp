@@ -36,6 +36,31 @@ AfterFailure after_failure(ErrorCode code) {
   std::unreachable();
 }
 
+bool is_of_the_upstream(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::upstream_unavailable:
+    case ErrorCode::upstream_throttled:
+    case ErrorCode::upstream_failed:
+    case ErrorCode::timeout: return true;
+
+    case ErrorCode::invalid_request:
+    case ErrorCode::not_found:
+    case ErrorCode::conflict:
+    case ErrorCode::fenced:
+    case ErrorCode::cancelled:
+    case ErrorCode::upstream_refused:
+    case ErrorCode::upstream_too_large:
+    case ErrorCode::upstream_denied:
+    case ErrorCode::upstream_garbled:
+    case ErrorCode::storage_failed:
+    case ErrorCode::storage_full:
+    case ErrorCode::storage_denied:
+    case ErrorCode::store_unavailable:
+    case ErrorCode::internal: return false;
+  }
+  std::unreachable();
+}
+
 std::optional<std::chrono::milliseconds> next_delay(const Error& error, int attempts_made,
                                                     const RetryPolicy& policy, double luck) {
   switch (after_failure(error.code)) {

@@ -17,6 +17,10 @@ enum class AfterFailure : std::uint8_t {
 };
 AfterFailure after_failure(ErrorCode code);
 
+// Of a failed call to an upstream that is known to be out, or to throttle everybody: is that what
+// it failed of? Such a failure says nothing about the fetch, and costs it no attempt.
+bool is_of_the_upstream(ErrorCode code);
+
 struct RetryPolicy {
   int max_attempts = 4;
   std::chrono::milliseconds first_delay{500};

@@ -79,7 +79,7 @@ struct DataProcessingService::Impl {
   struct Lane {
     Lane(Impl& impl, Upstream from)
         : upstream(std::move(from)),
-          watch(impl.ports.runtime, upstream.source, impl.ports.log,
+          watch(impl.ports.runtime, upstream.source, upstream.limiter, impl.ports.log,
                 [&impl, this] { impl.upstream_changed(*this); }),
           runner({impl.ports.runtime, impl.ports.jobs, impl.ports.lake, upstream.source,
                   impl.ports.log, impl.memory, watch, impl.ports.metrics},
@@ -161,11 +161,11 @@ struct DataProcessingService::Impl {
 
   void upstream_changed(Lane& lane) {
     ++circumstances;
-    if (const auto why = lane.watch.waiting_for()) {
-      lane.circuit_opened.add();
-      scheduler.pause(lane.upstream.name, *why);
-    } else {
+    if (lane.watch.takes_calls()) {
       scheduler.resume(lane.upstream.name);
+    } else {
+      if (lane.watch.is_open()) lane.circuit_opened.add();
+      scheduler.pause(lane.upstream.name, lane.watch.waiting_for().value());
     }
     wake_watchers([&lane](const JobInfo& job) { return job.upstream == lane.upstream.name; });
   }
@@ -190,6 +190,7 @@ struct DataProcessingService::Impl {
     return {.name = lane.upstream.name,
             .version = lane.upstream.source.version(),
             .slots = limiter.limit(),
+            .slots_allowed = limiter.allowed(),
             .slots_in_use = limiter.in_use(),
             .calls_waiting = limiter.waiting(),
             .circuit_is_open = lane.watch.is_open(),

@@ -51,7 +51,9 @@ struct Upstream {
 struct UpstreamStatus {
   std::string name;
   std::string version;  // as Source::version
-  std::size_t slots = 0, slots_in_use = 0, calls_waiting = 0;
+  // Calls at once: as set, and as is allowed just now (net::Limiter).
+  std::size_t slots = 0, slots_allowed = 0;
+  std::size_t slots_in_use = 0, calls_waiting = 0;
   bool circuit_is_open = false;
   std::optional<std::string> waiting_for;
   UpstreamWatch::Counts calls;

@@ -1,21 +1,48 @@
 #include "betedge/engine/upstream_watch.hpp"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace betedge::engine {
 
-UpstreamWatch::UpstreamWatch(Runtime& runtime, Source& source, Log& log,
+namespace {
+
+using State = net::CircuitBreaker::State;
+
+}  // namespace
+
+UpstreamWatch::UpstreamWatch(Runtime& runtime, Source& source, net::Limiter& limiter, Log& log,
                              std::function<void()> changed)
     : runtime_(runtime),
       source_(source),
+      limiter_(limiter),
       log_(log),
       changed_(std::move(changed)),
       breaker_(net::CircuitBreaker::Policy{}),
       tasks_(runtime) {}
 
+bool UpstreamWatch::is_open() const {
+  if (breaker_.is_doubted()) return breaker_.last_trouble() == State::open;
+  return breaker_.state() == State::open;
+}
+
 std::optional<std::string> UpstreamWatch::waiting_for() const {
-  if (!is_open()) return std::nullopt;
-  return "upstream unavailable since " + to_iso_text(open_since_) + ": " + breaker_.reason();
+  switch (breaker_.state()) {
+    case State::open:
+      return fmt::format("upstream unavailable since {}: {}", to_iso_text(since_),
+                         breaker_.reason());
+    case State::held:
+      return fmt::format(
+          "upstream throttles us since {}: {}; goes on at {}, {} of {} calls at once",
+          to_iso_text(since_), breaker_.reason(), to_iso_text(goes_on_at_), limiter_.allowed(),
+          limiter_.limit());
+    case State::closed: break;
+  }
+  if (!breaker_.is_doubted()) return std::nullopt;
+  return fmt::format("upstream {} since {}: {}; trying again",
+                     is_open() ? "refuses calls" : "throttles us", to_iso_text(since_),
+                     breaker_.reason());
 }
 
 UpstreamWatch::Counts UpstreamWatch::counts() const {
@@ -40,38 +67,62 @@ void UpstreamWatch::count(bool has_failed) {
 
 void UpstreamWatch::succeeded() {
   count(false);
-  if (!is_open()) breaker_.succeeded();
+  limiter_.went_well();
+  const bool was_doubted = breaker_.is_doubted();
+  breaker_.succeeded();
+  if (was_doubted) changed_();
 }
 
 void UpstreamWatch::failed(const Error& error) {
   count(true);
-  if (is_open()) return;  // calls that were under way when it opened; the probe decides now
+  // Too much at once, by its own word or by its silence.
+  if (error.code == ErrorCode::upstream_throttled || error.code == ErrorCode::timeout) {
+    limiter_.back_off();
+  }
+  const bool took_calls = takes_calls();
+  const bool was_doubted = breaker_.is_doubted();
   breaker_.failed(error, runtime_.steady_now());
-  if (!is_open()) return;
-  open_since_ = runtime_.wall_now();
-  log_.event(Level::warning, "upstream_unavailable", {{"error", breaker_.reason()}});
+  const auto now = runtime_.wall_now();
+  if (breaker_.state() == State::held) {
+    goes_on_at_ = now + std::chrono::duration_cast<Timestamp::duration>(breaker_.retry_at() -
+                                                                        runtime_.steady_now());
+  }
+  // Calls that were under way when it was left; the probe, or the time, decides now.
+  if (!took_calls || takes_calls()) return;
+  if (!was_doubted) since_ = now;
+  if (breaker_.state() == State::open) {
+    log_.event(Level::warning, "upstream_unavailable", {{"error", breaker_.reason()}});
+  } else {
+    limiter_.hold();  // also for fetches that are under way: they have more calls to make
+    log_.event(Level::warning, "upstream_throttled",
+               {{"error", breaker_.reason()},
+                {"goes_on_at", to_iso_text(goes_on_at_)},
+                {"calls_at_once", std::to_string(limiter_.allowed())}});
+  }
   changed_();
-  if (!std::exchange(probing_, true)) tasks_.spawn(probe_until_back());
+  if (!std::exchange(waits_, true)) tasks_.spawn(wait_until_back());
 }
 
-Task<void> UpstreamWatch::probe_until_back() {
+Task<void> UpstreamWatch::wait_until_back() {
   const auto stop = tasks_.stop_token();
-  while (is_open()) {
-    const auto delay = breaker_.probe_at() - runtime_.steady_now();
+  while (!takes_calls()) {
+    const auto delay = breaker_.retry_at() - runtime_.steady_now();
     if (!co_await sleep_for(runtime_, delay, stop)) break;
-    auto answered = co_await source_.probe(stop);
-    if (answered) {
-      breaker_.succeeded();
-      log_.event(Level::info, "upstream_available",
-                 {{"unavailable_since", to_iso_text(open_since_)}});
-      changed_();
-    } else if (answered.error().code == ErrorCode::cancelled) {
-      break;
-    } else {
-      breaker_.failed(answered.error(), runtime_.steady_now());
+    if (runtime_.steady_now() < breaker_.retry_at()) continue;  // told to wait longer meanwhile
+    if (breaker_.state() == State::open) {
+      auto answered = co_await source_.probe(stop);
+      if (!answered) {
+        if (answered.error().code == ErrorCode::cancelled) break;
+        breaker_.probe_failed(answered.error(), runtime_.steady_now());
+        continue;
+      }
+      log_.event(Level::info, "upstream_available", {{"unavailable_since", to_iso_text(since_)}});
     }
+    breaker_.try_again();
+    limiter_.go_on();
+    changed_();
   }
-  probing_ = false;
+  waits_ = false;
 }
 
 Task<void> UpstreamWatch::close() {

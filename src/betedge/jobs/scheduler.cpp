@@ -348,6 +348,10 @@ Scheduler::Verdict Scheduler::judge_failure(const Held& held, const Error& error
     again.event = "item_handed_back";
     return again;
   }
+  if (paused_for(claim.upstream) && is_of_the_upstream(error.code)) {
+    again.event = "item_waits";
+    return again;
+  }
   switch (next) {
     case AfterFailure::try_again: {
       const auto delay = next_delay(error, claim.attempts_made + 1, options_.retry, luck);
@@ -358,7 +362,6 @@ Scheduler::Verdict Scheduler::judge_failure(const Held& held, const Error& error
     }
     case AfterFailure::wait: {
       again.event = "item_waits";
-      if (paused_for(claim.upstream) && error.code == ErrorCode::upstream_unavailable) return again;
       auto& waiting = waits_[claim.fetch];
       waiting.job = claim.job_id;
       const auto delay = next_delay(error, ++waiting.in_a_row, options_.retry, luck);

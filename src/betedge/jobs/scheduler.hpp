@@ -77,8 +77,8 @@ class Scheduler {
   Task<Result<JobInfo>> retry(JobId job);
 
   // Claims nothing more of this upstream until resume(); what runs goes on. A fetch that comes back
-  // meanwhile because its upstream is gone is put back at once, without an attempt, and waits for
-  // resume().
+  // meanwhile because its upstream is gone, throttles us or fails is put back at once, without an
+  // attempt, and waits for resume().
   void pause(std::string_view upstream, std::string reason);
   void resume(std::string_view upstream);
   // nullopt while the upstream is served.

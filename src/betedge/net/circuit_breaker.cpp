@@ -6,11 +6,12 @@ namespace betedge::net {
 
 namespace {
 
-enum class Meaning : std::uint8_t { gone, failure_of_transport, something_else };
+enum class Meaning : std::uint8_t { gone, throttled, failure_of_transport, something_else };
 
 Meaning meaning_of(ErrorCode code) {
   switch (code) {
     case ErrorCode::upstream_unavailable: return Meaning::gone;
+    case ErrorCode::upstream_throttled: return Meaning::throttled;
     case ErrorCode::upstream_failed:
     case ErrorCode::timeout: return Meaning::failure_of_transport;
     case ErrorCode::invalid_request:
@@ -18,7 +19,6 @@ Meaning meaning_of(ErrorCode code) {
     case ErrorCode::conflict:
     case ErrorCode::fenced:
     case ErrorCode::cancelled:
-    case ErrorCode::upstream_throttled:
     case ErrorCode::upstream_refused:
     case ErrorCode::upstream_too_large:
     case ErrorCode::upstream_denied:
@@ -35,27 +35,52 @@ Meaning meaning_of(ErrorCode code) {
 }  // namespace
 
 void CircuitBreaker::succeeded() {
-  state_ = State::closed;
+  if (state_ != State::closed) return;
+  on_trial_ = reopened_ = false;
   failures_in_a_row_ = 0;
   reason_.clear();
 }
 
 void CircuitBreaker::failed(const Error& error, SteadyTime now) {
   const auto meaning = meaning_of(error.code);
-  if (meaning == Meaning::something_else) return;
-  if (state_ == State::closed) {
-    ++failures_in_a_row_;
-    if (meaning != Meaning::gone && failures_in_a_row_ < policy_.failures_to_open) return;
-    state_ = State::open;
-    open_since_ = now;
-    probe_distance_ = policy_.first_probe_after;
-  } else if (now < probe_at_) {
-    // A call that began before the circuit opened: it tells nothing new, and is not a probe.
-    return;
-  } else {
-    probe_distance_ = std::min(probe_distance_ * 2, policy_.longest_probe_after);
+  switch (state_) {
+    case State::open: return;
+    case State::held:
+      if (meaning == Meaning::throttled) retry_at_ = std::max(retry_at_, now + error.retry_after);
+      return;
+    case State::closed: break;
   }
-  probe_at_ = now + probe_distance_;
+  switch (meaning) {
+    case Meaning::something_else: return;
+    case Meaning::failure_of_transport:
+      if (++failures_in_a_row_ >= policy_.failures_to_open) leave(State::open, error, now);
+      return;
+    case Meaning::gone: leave(State::open, error, now); return;
+    case Meaning::throttled: leave(State::held, error, now); return;
+  }
+}
+
+void CircuitBreaker::leave(State to, const Error& error, SteadyTime now) {
+  distance_ =
+      on_trial_ ? std::min(distance_ * 2, policy_.longest_distance) : policy_.first_distance;
+  reopened_ = on_trial_;
+  on_trial_ = false;
+  failures_in_a_row_ = 0;
+  state_ = last_trouble_ = to;
+  retry_at_ = now + (to == State::held ? std::max(distance_, error.retry_after) : distance_);
+  reason_ = error.message;
+}
+
+void CircuitBreaker::try_again() {
+  if (state_ == State::closed) return;
+  state_ = State::closed;
+  on_trial_ = true;
+}
+
+void CircuitBreaker::probe_failed(const Error& error, SteadyTime now) {
+  if (state_ != State::open) return;
+  distance_ = std::min(distance_ * 2, policy_.longest_distance);
+  retry_at_ = now + distance_;
   reason_ = error.message;
 }
 

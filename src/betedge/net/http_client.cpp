@@ -498,7 +498,7 @@ void CurlClient::end_idle() {
   }
   for (const auto& exchange : idle) {
     end(exchange->easy,
-        fail(ErrorCode::upstream_failed,
+        fail(ErrorCode::timeout,
              fmt::format("{} said nothing for {}, after {} bytes of the answer", exchange->endpoint,
                          in_words(exchange->request.idle_timeout), exchange->bytes_received)));
   }

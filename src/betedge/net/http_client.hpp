@@ -45,7 +45,7 @@ class HttpResponse {
   // The first header of that name, whatever its case; nullopt when there is none.
   virtual std::optional<std::string> header(std::string_view name) const = 0;
   // The next bytes; empty at the end of a body that came whole by its framing. A body cut short,
-  // a reset or silence is upstream_failed; `cancelled` after stop was asked for.
+  // a reset is upstream_failed, silence is timeout; `cancelled` after stop was asked for.
   virtual Task<Result<Bytes>> next() = 0;
 };
 
@@ -55,8 +55,8 @@ class HttpClient {
  public:
   virtual ~HttpClient() = default;
   // Answers when the head is there. upstream_unavailable: nobody listens or the name is unknown;
-  // upstream_failed: reset or silence; cancelled; invalid_request: no http:// or https:// URL.
-  // Every HTTP status is an answer, not an error.
+  // upstream_failed: closed or reset; timeout: silence; cancelled; invalid_request: no http:// or
+  // https:// URL. Every HTTP status is an answer, not an error.
   virtual Task<Result<std::unique_ptr<HttpResponse>>> send(HttpRequest request,
                                                            std::stop_token stop) = 0;
 };

@@ -1,5 +1,7 @@
 #include "betedge/net/limiter.hpp"
 
+#include <algorithm>
+
 namespace betedge::net {
 
 struct Limiter::Waiter {
@@ -20,12 +22,13 @@ Limiter::Slot::~Slot() {
   if (limiter_ != nullptr) limiter_->release();
 }
 
-Limiter::Limiter(Runtime& runtime, std::size_t limit) : runtime_(runtime), limit_(limit) {}
+Limiter::Limiter(Runtime& runtime, std::size_t limit)
+    : runtime_(runtime), limit_(limit), allowed_(limit) {}
 
 Task<Result<Limiter::Slot>> Limiter::acquire(std::stop_token stop) {
   constexpr auto kStopped = "stopped while waiting for a free upstream slot";
   if (stop.stop_requested()) co_return fail(ErrorCode::cancelled, kStopped);
-  if (waiters_.empty() && in_use_ < limit_) {
+  if (waiters_.empty() && has_room()) {
     ++in_use_;
     co_return Slot(this);
   }
@@ -42,7 +45,34 @@ Task<Result<Limiter::Slot>> Limiter::acquire(std::stop_token stop) {
 }
 
 void Limiter::set_limit(std::size_t limit) {
-  limit_ = limit;
+  limit_ = allowed_ = limit;
+  sent_before_ = well_in_a_row_ = 0;
+  hand_out();
+}
+
+void Limiter::go_on() {
+  held_ = false;
+  hand_out();
+}
+
+void Limiter::back_off() {
+  if (sent_before_ > 0) {
+    --sent_before_;
+    return;
+  }
+  allowed_ = std::max<std::size_t>(std::min(allowed_, limit_) / 2, 1);
+  sent_before_ = in_use_;
+  well_in_a_row_ = 0;
+}
+
+void Limiter::went_well() {
+  if (sent_before_ > 0) {
+    --sent_before_;
+    return;
+  }
+  if (allowed_ >= limit_ || ++well_in_a_row_ < allowed_) return;
+  ++allowed_;
+  well_in_a_row_ = 0;
   hand_out();
 }
 
@@ -52,7 +82,7 @@ void Limiter::release() {
 }
 
 void Limiter::hand_out() {
-  while (!waiters_.empty() && in_use_ < limit_) {
+  while (!waiters_.empty() && has_room()) {
     auto& waiter = *waiters_.front();
     waiters_.pop_front();
     ++in_use_;

@@ -153,8 +153,8 @@ const std::vector<MetricSpec>& table() {
        "betedge_upstream_slots",
        Kind::gauge,
        {"upstream", "state"},
-       "Calls that the upstream may get at once (limit), has now (in_use), and that wait "
-       "(waiting)"},
+       "Calls that the upstream may get at once (limit), may get just now after throttling and "
+       "silence (allowed), has now (in_use), and that wait (waiting)"},
       {Metric::upstream_circuit_state,
        "betedge_upstream_circuit_state",
        Kind::gauge,

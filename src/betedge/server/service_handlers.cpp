@@ -20,6 +20,7 @@ wire::UpstreamView view_of(const engine::UpstreamStatus& status) {
   return {.name = status.name,
           .version = status.version,
           .concurrency = status.slots,
+          .allowed = status.slots_allowed,
           .in_use = status.slots_in_use,
           .waiting = status.calls_waiting,
           .circuit_is_open = status.circuit_is_open,

@@ -36,10 +36,16 @@ constexpr std::array kEntries{
     Entry{{"no-data-200", "", "the text of 472 with status 200"}, FaultKind::no_data_200},
     Entry{{"page-expired", "", "477 instead of a v2 answer's second page"}, FaultKind::status},
     Entry{{"too-large", "", "570"}, FaultKind::status},
-    Entry{{"doubled", "apart", "v3 option eod: each contract twice, `created` differing"},
+    Entry{{"doubled", "apart", "option eod: each contract twice, `created` differing"},
           FaultKind::doubled},
+    Entry{{"conflict", "apart", "option eod: twice, the later `created` with other prices"},
+          FaultKind::conflict},
     Entry{{"twins", "", "each row twice, byte for byte"}, FaultKind::twins},
-    Entry{{"zeros", "", "bars without a price or a volume"}, FaultKind::zeros},
+    Entry{{"zeros", "", "bars without a price or a volume; of a stock quotes too"},
+          FaultKind::zeros},
+    Entry{{"midnight", "", "v2, intraday: each day's last row is stamped 86400000"},
+          FaultKind::midnight},
+    Entry{{"scales", "", "every second row's prices with four decimals"}, FaultKind::scales},
     Entry{{"gap", "YYYYMMDD", "leave the rows of that day away (of every Monday)"}, FaultKind::gap},
 };
 constexpr auto kNames = [] {
@@ -126,7 +132,8 @@ Result<void> set_scope(Fault& fault, std::string_view name, std::string_view val
 }
 
 bool is_shape(FaultKind kind) {
-  return kind == FaultKind::doubled || kind == FaultKind::twins || kind == FaultKind::zeros ||
+  return kind == FaultKind::doubled || kind == FaultKind::conflict || kind == FaultKind::twins ||
+         kind == FaultKind::zeros || kind == FaultKind::midnight || kind == FaultKind::scales ||
          kind == FaultKind::gap;
 }
 
@@ -170,6 +177,7 @@ Result<Fault> parse_fault(std::string_view text) {
         break;
       }
       case FaultKind::doubled:
+      case FaultKind::conflict:
         if (argument != "apart") return refuse(text, "takes 'apart' or nothing");
         fault->apart = true;
         break;
@@ -190,7 +198,9 @@ Result<Fault> parse_fault(std::string_view text) {
       case FaultKind::html:
       case FaultKind::no_data_200:
       case FaultKind::twins:
-      case FaultKind::zeros: return refuse(text, "takes no argument");
+      case FaultKind::zeros:
+      case FaultKind::midnight:
+      case FaultKind::scales: return refuse(text, "takes no argument");
     }
   }
   auto scopes = at == std::string_view::npos ? std::string_view() : text.substr(at + 1);

@@ -31,9 +31,12 @@ enum class FaultKind : std::uint8_t {
   empty,         // 200 and no byte
   html,          // 200 and a web page
   no_data_200,   // the text of 472 with 200
-  doubled,       // option eod: each contract twice, `created` differing
+  doubled,       // option eod: each contract twice, but for `created` the same
   twins,         // each row twice, byte for byte
-  zeros,         // bars all zeros
+  conflict,      // option eod: each contract twice, later `created` and other prices
+  zeros,         // bars all zeros; of a stock every price and size
+  midnight,      // v2, intraday: a day's last row is stamped 86400000
+  scales,        // every second row's prices with four decimals
   gap,           // a day's rows are not there
 };
 
@@ -41,7 +44,7 @@ struct Fault {
   FaultKind kind = FaultKind::status;
   int status = 0;              // of `status`
   std::uint64_t argument = 0;  // bytes, bytes a second, seconds or a day, by kind; 0: its default
-  bool apart = false;          // of `doubled`: the second time after the whole list
+  bool apart = false;          // of `doubled` and `conflict`: the second time after the whole list
 
   // Which calls it meets; what is not said meets all.
   std::optional<std::string> symbol;

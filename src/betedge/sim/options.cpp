@@ -22,7 +22,13 @@ constexpr std::array kOptions{
     SimOption{"queue", "N", "data calls that wait for that; more are answered 429", "16", false,
               true},
     SimOption{"retry-after", "SECONDS", "what 429 says in Retry-After", "none", false, true},
-    SimOption{"starting", "TIME", "how long the terminal answers 571 after its start", "0ms"},
+    SimOption{"starting", "TIME", "how long the terminal answers 571 after each start", "0ms",
+              false, true},
+    SimOption{"restart-every", "TIME", "how often the terminal is restarted by itself", "never"},
+    SimOption{"restart-takes", "TIME", "how long it is gone then, before it starts", "2s", false,
+              true},
+    SimOption{"too-large", "TICKS", "570 for a call of more rows than that; 0 is never", "0", false,
+              true},
     SimOption{"seed", "N", "which market", "1"},
     SimOption{"contracts", "[SYMBOL=]N", "size of a chain, or of all chains: AAPL=200",
               "AAPL 2000, SPY 10000, …", true},
@@ -115,6 +121,12 @@ Result<void> set_value(SimOptions& options, std::string_view name, std::string_v
     options.retry_after = std::chrono::seconds(seconds);
   } else if (name == "starting") {
     BETEDGE_TRY(options.starting, parse_duration(text));
+  } else if (name == "restart-every") {
+    BETEDGE_TRY(options.restart_every, parse_duration(text));
+  } else if (name == "restart-takes") {
+    BETEDGE_TRY(options.restart_takes, parse_duration(text));
+  } else if (name == "too-large") {
+    BETEDGE_TRY(options.too_large, parse_up_to(text, kMost));
   } else if (name == "seed") {
     BETEDGE_TRY(options.market.seed, parse_up_to(text, std::numeric_limits<std::uint64_t>::max()));
   } else if (name == "contracts") {

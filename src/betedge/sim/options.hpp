@@ -26,7 +26,10 @@ struct SimOptions {
   std::size_t concurrency = 4;                      // data calls in service, over both ports
   std::size_t queue = 16;                           // data calls that wait for that; more are 429
   std::optional<std::chrono::seconds> retry_after;  // said with 429
-  std::chrono::milliseconds starting{0};            // 571 for so long after the start
+  std::chrono::milliseconds starting{0};            // 571 for so long after each start
+  std::chrono::milliseconds restart_every{0};       // goes away by itself so often; 0: never
+  std::chrono::milliseconds restart_takes{2'000};   // and is gone for so long
+  std::size_t too_large = 0;                        // 570 for a call of more rows; 0: never
   MarketOptions market;
   std::optional<Date> today;     // this and later days are not over; nullopt: New York's today
   std::filesystem::path replay;  // empty: the market

@@ -88,6 +88,8 @@ int scale_of(std::int64_t price) {
   return price % 100 == 0 ? 2 : price % 10 == 0 ? 3 : 4;
 }
 
+constexpr std::uint32_t kDayMs = 86'400'000;
+
 char* put_iso_date(char* out, std::uint32_t date) {
   out = put_two(out, date / 1'000'000);
   out = put_two(out, date / 10'000 % 100);
@@ -186,6 +188,9 @@ class Renderer {
   }
 
  private:
+  // Asked once a row.
+  bool has_long_prices() { return options_.mixed_scales && ++rows_written_ % 2 == 0; }
+
   void begin_page() {
     page_begin_ = result_.memory.size();
     if (form_ == Form::v2_json) return;
@@ -254,6 +259,7 @@ class Renderer {
             {scale_of(tick.open), scale_of(tick.high), scale_of(tick.low), scale_of(tick.close)});
       }
       if (quote) scale = std::max({scale, scale_of(tick.bid), scale_of(tick.ask)});
+      if (has_long_prices()) scale = 4;
       if (query_.schema == Schema::eod) {
         time(tick.ms_of_day + created_later_ms_);
         time(tick.ms_of_day2);
@@ -297,11 +303,12 @@ class Renderer {
       out = put(out, value);
       *out++ = ',';
     };
-    const auto price = [&out](std::int64_t value) {
-      out = put_shortest_price(out, value);
+    const bool is_long = has_long_prices();
+    const auto price = [&out, is_long](std::int64_t value) {
+      out = is_long ? put_price(out, value, 4) : put_shortest_price(out, value);
       *out++ = ',';
     };
-    number(tick.ms_of_day);
+    number(tick.ms_of_day + created_later_ms_);
     if (query_.schema == Schema::eod) number(tick.ms_of_day2);
     if (query_.schema != Schema::quote) {
       price(tick.open);
@@ -377,10 +384,12 @@ class Renderer {
   Rendered result_;
   std::size_t page_begin_ = 0;
   std::size_t page_rows_ = 0;
+  std::size_t rows_written_ = 0;
 };
 
 constexpr std::size_t kFirstCapacity = 64 << 10;
 constexpr std::uint32_t kSecondCreatedLaterMs = 37'250;
+constexpr std::int64_t kTickE4 = 100;  // one cent
 
 std::size_t whole_pages(std::size_t bytes) {
   return (bytes + 4'095) / 4'096 * 4'096;
@@ -462,8 +471,9 @@ void Mapping::trim() {
 }
 
 std::string RenderOptions::key() const {
-  return fmt::format("{}/{}/{}/{}/{}/{}/{}/{}/{}/{}", page_rows, keeps_contracts, repeats_header,
-                     crlf, quotes_text, static_cast<int>(doubled), twins, zero_bars, no_mondays,
+  return fmt::format("{}/{}/{}/{}/{}/{}/{}/{}/{}/{}/{}/{}/{}", page_rows, keeps_contracts,
+                     repeats_header, crlf, quotes_text, static_cast<int>(doubled), second_differs,
+                     twins, zero_bars, midnight, mixed_scales, no_mondays,
                      fmt::join(missing_days, "+"));
 }
 
@@ -494,7 +504,12 @@ std::string price_text(std::int64_t price_e4, int scale) {
 namespace {
 
 bool changes_ticks(const RenderOptions& options) {
-  return options.twins || options.zero_bars || options.no_mondays || !options.missing_days.empty();
+  return options.twins || options.zero_bars || options.midnight || options.no_mondays ||
+         !options.missing_days.empty();
+}
+
+bool is_last_of_day(std::span<const Tick> ticks, std::size_t i) {
+  return i + 1 == ticks.size() || ticks[i + 1].date != ticks[i].date;
 }
 
 bool leaves_away(const RenderOptions& options, std::uint32_t date) {
@@ -510,23 +525,39 @@ Result<Rendered> render(const DataSource& source, const Query& query, Form form,
   using Doubled = RenderOptions::Doubled;
   Renderer renderer(query, form, options);
   std::vector<Tick> changed;
+  std::vector<Tick> second;
   const auto pass = [&](bool again) -> Result<std::size_t> {
     return source.read(query, [&](const Contract& contract, std::span<const Tick> ticks) {
       if (changes_ticks(options)) {
         changed.clear();
-        for (auto tick : ticks) {
+        for (std::size_t i = 0; i < ticks.size(); ++i) {
+          auto tick = ticks[i];
           if (leaves_away(options, tick.date)) continue;
           if (options.zero_bars) {
             tick.open = tick.high = tick.low = tick.close = 0;
             tick.volume = tick.count = tick.ms_of_day2 = 0;
+            if (query.kind == Kind::stock) tick = {.date = tick.date, .ms_of_day = tick.ms_of_day};
+          }
+          if (options.midnight && form != Form::v3_csv && query.schema != Schema::eod &&
+              is_last_of_day(ticks, i)) {
+            tick.ms_of_day = kDayMs;
           }
           changed.push_back(tick);
           if (options.twins) changed.push_back(tick);
         }
         ticks = changed;
       }
-      renderer.take(contract, ticks, again ? kSecondCreatedLaterMs : 0);
-      if (options.doubled == Doubled::side_by_side) {
+      if (!again) renderer.take(contract, ticks, 0);
+      if (again || options.doubled == Doubled::side_by_side) {
+        if (options.second_differs) {
+          second.assign(ticks.begin(), ticks.end());
+          for (auto& tick : second) {
+            tick.close += kTickE4;
+            tick.high = std::max(tick.high, tick.close);
+            tick.ask += kTickE4;
+          }
+          ticks = second;
+        }
         renderer.take(contract, ticks, kSecondCreatedLaterMs);
       }
     });

@@ -60,10 +60,16 @@ struct RenderOptions {
   bool repeats_header = true;  // on each v2 CSV page
   bool crlf = true;            // v3; v2 has plain line feeds
   bool quotes_text = false;    // v3: symbol, expiration and right in quotes (THETA.md 2.4)
-  // How v3 shows option eod: each contract twice, `created` differing (THETA.md 2.8).
+  // How option eod is shown: each contract twice, `created` (v2: ms_of_day) differing (THETA.md
+  // 2.8).
   enum class Doubled : std::uint8_t { no, side_by_side, apart } doubled = Doubled::no;
-  bool twins = false;                         // every row twice, byte for byte
-  bool zero_bars = false;                     // every open, high, low, close and volume zero
+  bool second_differs = false;  // the second, the later one, has other prices
+  bool twins = false;           // every row twice, byte for byte
+  // Every open, high, low, close and volume zero; of a stock the quotes too, as a series has them
+  // that the vendor does not have. An option that nobody traded is quoted all the same.
+  bool zero_bars = false;
+  bool midnight = false;                      // v2, intraday: a day's last row is stamped 86400000
+  bool mixed_scales = false;                  // every second row's prices with all four decimals
   bool no_mondays = false;                    // without the rows of any Monday
   std::vector<std::uint32_t> missing_days{};  // without the rows of these, yyyymmdd
   std::string key() const;                    // equal for equal options, and only then

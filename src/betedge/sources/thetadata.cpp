@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -12,6 +16,12 @@ namespace {
 
 constexpr std::size_t kLongestErrorBody = 16 << 10;
 constexpr std::size_t kLongestList = 4 << 20;
+// A terminal's status is a word out of its memory.
+constexpr std::chrono::milliseconds kStatusPatience{10'000};
+// After so many of its drops between which other calls were answered, a call is its own reason.
+constexpr int kDropsByItself = 3;
+// And after so many in any case: nobody else may be there to be answered.
+constexpr int kMostDrops = 40;
 
 struct Backend {
   ThetaVersion version;
@@ -37,13 +47,19 @@ Task<std::variant<NoData, Error>> read_meaning(std::unique_ptr<net::HttpResponse
   co_return meaning_of(status, text, retry_after);
 }
 
+// What a failure on the way, of a call that had begun, was: the error itself, or
+// upstream_unavailable when the terminal is no longer there. Of the source, which outlives its
+// answers.
+using Explain = std::function<Task<Error>(Error, std::stop_token)>;
+
 class ThetaAnswer final : public Answer {
  public:
-  ThetaAnswer(net::HttpClient& client, net::Limiter::Slot slot, std::string base_url,
-              WireFormat format, std::chrono::milliseconds connect_timeout,
+  ThetaAnswer(Explain explain, net::HttpClient& client, net::Limiter::Slot slot,
+              std::string base_url, WireFormat format, std::chrono::milliseconds connect_timeout,
               std::chrono::milliseconds idle_timeout, std::unique_ptr<net::HttpResponse> response,
               std::stop_token stop)
-      : client_(client),
+      : explain_(std::move(explain)),
+        client_(client),
         slot_(std::move(slot)),
         base_url_(std::move(base_url)),
         format_(format),
@@ -56,7 +72,12 @@ class ThetaAnswer final : public Answer {
 
   Task<Result<std::optional<Chunk>>> next() override {
     while (response_) {
-      BETEDGE_CO_TRY(auto bytes, co_await response_->next());
+      auto came = co_await response_->next();
+      if (!came) {
+        response_.reset();  // its connection is of no use to the terminal any more
+        co_return std::unexpected(co_await explain_(std::move(came).error(), stop_));
+      }
+      auto bytes = *std::move(came);
       if (!bytes.empty()) {
         if (format_ == WireFormat::v2_json) BETEDGE_CO_TRY_VOID(look_for_next_page(bytes));
         co_return Chunk{std::move(bytes), std::exchange(begins_document_, false)};
@@ -92,7 +113,9 @@ class ThetaAnswer final : public Answer {
     request.url = base_url_ + *target;
     request.connect_timeout = connect_timeout_;
     request.idle_timeout = idle_timeout_;
-    BETEDGE_CO_TRY(auto response, co_await client_.send(std::move(request), stop_));
+    auto sent = co_await client_.send(std::move(request), stop_);
+    if (!sent) co_return std::unexpected(co_await explain_(std::move(sent).error(), stop_));
+    auto response = *std::move(sent);
     if (response->status() != 200) {
       auto meaning = co_await read_meaning(std::move(response));
       if (std::holds_alternative<NoData>(meaning)) {
@@ -107,6 +130,7 @@ class ThetaAnswer final : public Answer {
     co_return Result<void>{};
   }
 
+  Explain explain_;
   net::HttpClient& client_;
   net::Limiter::Slot slot_;
   std::string base_url_;
@@ -138,17 +162,20 @@ class ThetaSource final : public Source {
     if (is_chain_span(call) && backend.version == ThetaVersion::v2) {
       co_return fail(ErrorCode::upstream_refused, "a v2 terminal takes a chain day by day");
     }
-    auto request = request_for(backend, request_target(call, backend.version, options_.v2_form));
-    auto sent = co_await client_.send(std::move(request), stop);
-    if (!sent) {
-      if (sent.error().code == ErrorCode::upstream_unavailable) forget_backend();
-      co_return std::unexpected(std::move(sent).error());
-    }
+    const auto target = request_target(call, backend.version, options_.v2_form);
+    auto sent = co_await client_.send(request_for(backend, target), stop);
+    if (!sent) co_return std::unexpected(co_await why_unanswered(target, sent.error(), stop));
+    ++answered_;
+    drops_.erase(target);
     auto response = *std::move(sent);
     if (response->status() == 200) {
-      co_return std::make_unique<ThetaAnswer>(
-          client_, std::move(slot), backend.base_url, wire_format(backend.version),
-          options_.connect_timeout, options_.idle_timeout, std::move(response), std::move(stop));
+      Explain explain = [this](Error error, std::stop_token asked) {
+        return explained(std::move(error), std::move(asked));
+      };
+      co_return std::make_unique<ThetaAnswer>(std::move(explain), client_, std::move(slot),
+                                              backend.base_url, wire_format(backend.version),
+                                              options_.connect_timeout, options_.idle_timeout,
+                                              std::move(response), std::move(stop));
     }
     const auto status = response->status();
     // 410: the terminal has become v3; 404: perhaps it has gone back. The next call asks anew.
@@ -173,7 +200,9 @@ class ThetaSource final : public Source {
     if (!backend_) BETEDGE_CO_TRY_VOID(co_await find_backend(stop));
     const auto backend = *backend_;
     auto request = request_for(backend, expirations_target(call.root, backend.version));
-    BETEDGE_CO_TRY(auto response, co_await client_.send(std::move(request), stop));
+    auto sent = co_await client_.send(std::move(request), stop);
+    if (!sent) co_return std::unexpected(co_await explained(sent.error(), stop));
+    auto response = *std::move(sent);
     if (response->status() != 200) {
       auto meaning = co_await read_meaning(std::move(response));
       if (std::holds_alternative<NoData>(meaning)) co_return std::vector<Date>{};
@@ -217,37 +246,68 @@ class ThetaSource final : public Source {
     return found;
   }
 
+  // A failure of transport asks whether the terminal is there at all: if it is not, it is the
+  // terminal that failed and not the call. With the caller's slot held.
+  Task<Error> explained(Error error, std::stop_token stop) {
+    if (error.code == ErrorCode::upstream_unavailable) {
+      forget_backend();
+      co_return error;
+    }
+    if (error.code != ErrorCode::upstream_failed && error.code != ErrorCode::timeout)
+      co_return error;
+    const auto found = co_await find_backend(std::move(stop));
+    if (found || found.error().code == ErrorCode::cancelled) co_return error;
+    co_return Error{
+        ErrorCode::upstream_unavailable, error.message + "; " + found.error().message, {}};
+  }
+
+  // Why a call had no answer. A terminal that is there and drops connections without a word has
+  // more of them than it takes (THETA.md 1.8, JettyRateLimiter): that is throttling, and no fault
+  // of the call, unless the call is dropped again and again while others are answered.
+  Task<Error> why_unanswered(std::string target, Error error, std::stop_token stop) {
+    auto why = co_await explained(std::move(error), std::move(stop));
+    if (why.code != ErrorCode::upstream_failed) co_return why;
+    auto& drops = drops_[target];
+    ++drops.in_a_row;
+    if (drops.in_a_row == 1 || drops.answered_before != answered_) ++drops.between_answers;
+    drops.answered_before = answered_;
+    if (drops.between_answers >= kDropsByItself || drops.in_a_row >= kMostDrops) co_return why;
+    why.code = ErrorCode::upstream_throttled;
+    why.message += ", though the terminal is there: it has more to do than it takes";
+    co_return why;
+  }
+
   // Asks each possible terminal for its status. Whoever answers CONNECTED is the backend. With the
   // caller's slot held.
   Task<Result<void>> find_backend(std::stop_token stop) {
-    std::string why;
+    std::string silent, not_ready;
+    const auto add = [](std::string& list, const Backend& backend, std::string_view why) {
+      if (!list.empty()) list += "; ";
+      list += fmt::format("{} at {}: {}", name_of(backend.version), backend.base_url, why);
+    };
     for (const auto& candidate : candidates()) {
       auto request = request_for(candidate, std::string(status_target(candidate.version)));
+      request.idle_timeout = std::min(request.idle_timeout, kStatusPatience);
       auto sent = co_await client_.send(std::move(request), stop);
-      auto text = std::string();
-      if (sent) {
-        const auto status = (*sent)->status();
-        auto body = co_await net::read_all(*std::move(sent), kLongestErrorBody);
-        if (status == 200 && body && body->starts_with("CONNECTED")) {
-          backend_ = candidate;
-          co_return Result<void>{};
-        }
-        if (!body) {
-          if (body.error().code == ErrorCode::cancelled) co_return std::unexpected(body.error());
-          text = body.error().message;
-        } else {
-          text =
-              fmt::format("status {} '{}'", status, body->substr(0, body->find_first_of("\r\n")));
-        }
-      } else {
-        if (sent.error().code == ErrorCode::cancelled) co_return std::unexpected(sent.error());
-        text = sent.error().message;
+      const auto status = sent ? (*sent)->status() : 0;
+      auto body = sent ? co_await net::read_all(*std::move(sent), kLongestErrorBody)
+                       : Result<std::string>(std::unexpected(std::move(sent).error()));
+      if (!body) {
+        if (body.error().code == ErrorCode::cancelled) co_return std::unexpected(body.error());
+        add(silent, candidate, body.error().message);
+        continue;
       }
-      if (!why.empty()) why += "; ";
-      why += fmt::format("{} at {}: {}", name_of(candidate.version), candidate.base_url, text);
+      if (status == 200 && body->starts_with("CONNECTED")) {
+        backend_ = candidate;
+        co_return Result<void>{};
+      }
+      add(not_ready, candidate, why_not_ready(status, *body));
     }
     forget_backend();
-    co_return fail(ErrorCode::upstream_unavailable, "no terminal answers: " + why);
+    drops_.clear();
+    co_return fail(ErrorCode::upstream_unavailable,
+                   not_ready.empty() ? "no terminal answers: " + silent
+                                     : "the terminal is not ready: " + not_ready);
   }
 
   void forget_backend() {
@@ -273,6 +333,14 @@ class ThetaSource final : public Source {
   ThetaOptions options_;
   std::optional<Backend> backend_;
   bool refuses_chain_spans_ = false;
+  std::uint64_t answered_ = 0;
+  // Of a call that was dropped without an answer and has had none since.
+  struct Drops {
+    int in_a_row = 0;
+    int between_answers = 0;  // of these, not counting those without another's answer between
+    std::uint64_t answered_before = 0;
+  };
+  std::map<std::string, Drops> drops_;  // by target; forgotten with the terminal
 };
 
 }  // namespace

@@ -192,23 +192,25 @@ std::variant<NoData, Error> meaning_of(int status, std::string_view body,
   const auto words = first_line(body);
   const auto said = words.empty() ? std::string() : ": " + words;
   const auto error = [&](ErrorCode code, std::string_view what) {
-    return Error{code, fmt::format("HTTP {} {}{}", status, what, said), {}};
+    return Error{code, fmt::format("HTTP {} {}{}", status, what, said),
+                 retry_after_of(retry_after)};
   };
   switch (status) {
     case 472: return NoData{};
-    case 429: {
-      auto throttled = error(ErrorCode::upstream_throttled, "too many requests");
-      throttled.retry_after = retry_after_of(retry_after);
-      return throttled;
-    }
-    case 474: return error(ErrorCode::upstream_unavailable, "terminal has lost its server");
-    case 476:
+    case 429: return error(ErrorCode::upstream_throttled, "too many requests");
+    case 474:
       return error(ErrorCode::upstream_unavailable,
-                   "terminal was first used from another address; restart it, and use 127.0.0.1");
+                   "the terminal has lost its connection to ThetaData and tries to get it back");
+    case 476:
+      return error(
+          ErrorCode::upstream_unavailable,
+          "the terminal was first used from another address and serves only that one: "
+          "restart it, and let everybody call it as 127.0.0.1, literally (THETA_BASE_URL)");
     case 478:
       return error(ErrorCode::upstream_unavailable,
-                   "another terminal is logged in to this account; stop it");
-    case 571: return error(ErrorCode::upstream_unavailable, "terminal is starting");
+                   "another terminal has logged in with this account: stop that one, or restart "
+                   "this one");
+    case 571: return error(ErrorCode::upstream_unavailable, "the terminal is starting");
     case 470: return error(ErrorCode::upstream_failed, "general error");
     case 477: return error(ErrorCode::upstream_failed, "page expired; the request starts over");
     case 500: return error(ErrorCode::upstream_failed, "terminal's internal error");
@@ -228,6 +230,25 @@ std::variant<NoData, Error> meaning_of(int status, std::string_view body,
       return error(status >= 500 ? ErrorCode::upstream_failed : ErrorCode::upstream_refused,
                    "unexpected status");
   }
+}
+
+std::string why_not_ready(int status, std::string_view body) {
+  if (status == 200) {
+    if (body.starts_with("UNVERIFIED")) {
+      return "it is not logged in (UNVERIFIED): another terminal has logged in with this account, "
+             "or "
+             "its own login failed; stop the other one, or restart this one";
+    }
+    if (body.starts_with("DISCONNECTED")) {
+      return "it has lost its connection to ThetaData (DISCONNECTED) and tries to get it back";
+    }
+    if (body.starts_with("ERROR")) return "it says ERROR: its own log has the reason";
+    return fmt::format("it answers '{}' where its status should be: is that the terminal's port?",
+                       first_line(body));
+  }
+  const auto meaning = meaning_of(status, body, {});
+  const auto* const error = std::get_if<Error>(&meaning);
+  return error != nullptr ? error->message : fmt::format("HTTP {}", status);
 }
 
 Result<std::optional<std::string>> page_target(std::optional<std::string_view> next_page) {

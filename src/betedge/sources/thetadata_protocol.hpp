@@ -37,6 +37,10 @@ Result<std::vector<Date>> expirations_of(std::string_view body, ThetaVersion ver
 // The path and query that answer "CONNECTED" when the terminal is up and logged in.
 std::string_view status_target(ThetaVersion version);
 
+// What the terminal answered to that other than 200 "CONNECTED", for the person on call: whether to
+// wait or what to do.
+std::string why_not_ready(int status, std::string_view body);
+
 struct NoData {};
 
 // What a status other than 200 means (THETA.md 1.8): 472 is no data by its code, whatever the text.

@@ -12,11 +12,12 @@ namespace betedge::wire {
 
 std::string upstream_json(const UpstreamView& upstream) {
   return fmt::format(
-      R"({{"name":{},"version":{},"concurrency":{},"in_use":{},"waiting":{},)"
+      R"({{"name":{},"version":{},"concurrency":{},"allowed":{},"in_use":{},"waiting":{},)"
       R"("circuit":"{}","waiting_for":{},"calls":{},"failed_calls":{},"calls_per_second":{:.3f}}})",
       wire::quoted(upstream.name),
       upstream.version.empty() ? "null" : wire::quoted(upstream.version), upstream.concurrency,
-      upstream.in_use, upstream.waiting, upstream.circuit_is_open ? "open" : "closed",
+      upstream.allowed, upstream.in_use, upstream.waiting,
+      upstream.circuit_is_open ? "open" : "closed",
       upstream.waiting_for ? wire::quoted(*upstream.waiting_for) : "null", upstream.calls,
       upstream.failed_calls, upstream.calls_per_second);
 }

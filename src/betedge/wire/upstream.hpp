@@ -16,7 +16,8 @@ namespace betedge::wire {
 struct UpstreamView {
   std::string name;
   std::string version;            // empty (null in JSON) while it is not known
-  std::uint64_t concurrency = 0;  // calls at once
+  std::uint64_t concurrency = 0;  // calls at once, as set
+  std::uint64_t allowed = 0;      // just now: fewer after throttling and silence
   std::uint64_t in_use = 0;
   std::uint64_t waiting = 0;
   bool circuit_is_open = false;

@@ -37,6 +37,14 @@ TEST(AfterFailureTest, EveryCodeHasItsDecision) {
     EXPECT_EQ(after_failure(code), decision) << to_text(code);
 }
 
+TEST(IsOfTheUpstreamTest, WhatAnUpstreamThatIsOutAnswersOrDoesNot) {
+  for (const auto& [code, decision] : kDecisions) {
+    const bool is = code == upstream_unavailable || code == upstream_throttled ||
+                    code == upstream_failed || code == timeout;
+    EXPECT_EQ(is_of_the_upstream(code), is) << to_text(code);
+  }
+}
+
 TEST(NextDelayTest, GivesUpWhenThereIsNoUse) {
   for (const auto& [code, decision] : kDecisions) {
     const Error error{code, "x"};

@@ -46,11 +46,13 @@ class UpstreamWatchTest : public ::testing::Test {
   }
   const Error gone_{ErrorCode::upstream_unavailable, "connection refused", {}};
   const Error reset_{ErrorCode::upstream_failed, "connection reset", {}};
+  const Error throttled_{ErrorCode::upstream_throttled, "HTTP 429 too many requests", 30s};
   testing::VirtualRuntime runtime_{1};
   ProbedSource source_;
   NamesLog log_;
   int changes_ = 0;
-  UpstreamWatch watch_{runtime_, source_, log_, [this] { ++changes_; }};
+  net::Limiter limiter_{runtime_, 4};
+  UpstreamWatch watch_{runtime_, source_, limiter_, log_, [this] { ++changes_; }};
 };
 
 TEST_F(UpstreamWatchTest, SaysSinceWhenAndWhyNothingMovesAndProbesUntilItIsBack) {
@@ -82,6 +84,67 @@ TEST_F(UpstreamWatchTest, FailuresInARowOpenItAndAnAnswerBetweenThemDoesNot) {
 TEST_F(UpstreamWatchTest, WhatTheVendorRefusesSaysNothingAboutItsHealth) {
   for (int i = 0; i < 20; ++i) watch_.failed({ErrorCode::upstream_refused, "HTTP 400", {}});
   EXPECT_FALSE(watch_.is_open());
+}
+
+TEST_F(UpstreamWatchTest, ThrottlingIsWaitedOutWithoutAProbeAndSaysUntilWhen) {
+  watch_.failed(throttled_);
+  EXPECT_FALSE(watch_.takes_calls());
+  EXPECT_FALSE(watch_.is_open()) << "it is there";
+  EXPECT_EQ(
+      *watch_.waiting_for(),
+      "upstream throttles us since 2025-06-02T13:30:00+00:00: HTTP 429 too many requests; goes "
+      "on at 2025-06-02T13:30:30+00:00, 2 of 4 calls at once");
+  std::optional<Result<net::Limiter::Slot>> slot;
+  const auto call = [](net::Limiter& limiter, auto& into) -> Task<void> {
+    into = co_await limiter.acquire({});
+  };
+  runtime_.start(call(limiter_, slot));
+  EXPECT_EQ(limiter_.waiting(), 1U) << "a fetch that is under way waits with its next call";
+  settle();
+  EXPECT_TRUE(slot.has_value());
+  EXPECT_TRUE(watch_.takes_calls());
+  EXPECT_EQ(runtime_.wall_now(),
+            Timestamp{std::chrono::sys_days{std::chrono::year{2025} / 6 / 2} + 13h + 30min + 30s});
+  EXPECT_EQ(watch_.waiting_for(), std::nullopt);
+  EXPECT_EQ(source_.probed, 0);
+  EXPECT_EQ(changes_, 2);
+  EXPECT_THAT(log_.names, ::testing::ElementsAre("upstream_throttled"));
+  EXPECT_EQ(limiter_.allowed(), 2U);
+  for (int calls = 0; calls < 5; ++calls) watch_.succeeded();
+  EXPECT_EQ(limiter_.allowed(), 4U);
+}
+
+TEST_F(UpstreamWatchTest, SilenceMakesFewerCallsAtOnceAndOtherFailuresDoNot) {
+  watch_.failed(reset_);
+  watch_.failed({ErrorCode::upstream_refused, "HTTP 400", {}});
+  EXPECT_EQ(limiter_.allowed(), 4U);
+  watch_.failed({ErrorCode::timeout, "said nothing for 120 s", {}});
+  EXPECT_EQ(limiter_.allowed(), 2U);
+  EXPECT_TRUE(watch_.takes_calls());
+}
+
+TEST_F(UpstreamWatchTest, OneThatAnswersProbesAndRefusesCallsSaysSoUntilACallSucceeds) {
+  watch_.failed(gone_);
+  settle();
+  EXPECT_EQ(watch_.waiting_for(), std::nullopt) << "the first time it is believed";
+  const auto since = *[&] {
+    watch_.failed(gone_);
+    return watch_.waiting_for();
+  }();
+  settle();
+  EXPECT_TRUE(watch_.takes_calls());
+  EXPECT_TRUE(watch_.is_open()) << "an alert that waits for half an hour must see no gaps";
+  EXPECT_THAT(*watch_.waiting_for(),
+              ::testing::MatchesRegex("upstream refuses calls since .*: connection refused; trying "
+                                      "again"));
+  watch_.failed(gone_);
+  EXPECT_EQ(*watch_.waiting_for(), since) << "the time of the first refusal in a row stays";
+  settle();
+  changes_ = 0;
+  watch_.succeeded();
+  EXPECT_EQ(watch_.waiting_for(), std::nullopt);
+  EXPECT_FALSE(watch_.is_open());
+  EXPECT_EQ(changes_, 1);
 }
 
 TEST_F(UpstreamWatchTest, CloseEndsTheProbing) {

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <array>
 
 #include "unit/jobs/scheduler_fixture.hpp"
 
@@ -260,6 +261,36 @@ TEST_P(SchedulerTest, WhatCameBackWhilePausedIsClaimedAsSoonAsThePauseEnds) {
   };
   runtime_.run(scenario(*this));
   EXPECT_EQ(fetches_.starts.size(), 2u);
+}
+
+// A terminal's restart cuts, silences and refuses what is under way.
+TEST_P(SchedulerTest, WhatFailsOfAnUpstreamThatIsLeftAloneCostsNoAttempt) {
+  const std::array codes{ErrorCode::upstream_unavailable, ErrorCode::upstream_throttled,
+                         ErrorCode::upstream_failed, ErrorCode::timeout};
+  fetches_.script = [this, codes](const ClaimedFetch& claim) {
+    Doing doing;
+    if (claim.fence <= codes.size()) {
+      doing.result = std::unexpected(error_of(codes[claim.fence - 1], "restarting"));
+      scheduler_->pause("thetadata", "upstream unavailable");
+    }
+    return doing;
+  };
+  const auto scenario = [](SchedulerTest& t) -> Task<void> {
+    (co_await t.scheduler_->start()).value();
+    co_await t.submit(1, 1);
+    for (int outage = 0; outage < 4; ++outage) {
+      co_await t.sleep(1s);
+      t.scheduler_->resume("thetadata");
+    }
+    co_await t.end_of(1);
+    co_await t.scheduler_->stop(10s);
+  };
+  runtime_.run(scenario(*this));
+  EXPECT_EQ(fetches_.starts.size(), 5u);
+  EXPECT_EQ(items(1).at(0).state, ItemState::succeeded);
+  EXPECT_EQ(items(1).at(0).attempts, 1);
+  EXPECT_EQ(log_.count("item_waits"), 4u);
+  EXPECT_EQ(log_.count("item_retry"), 0u);
 }
 
 TEST_P(SchedulerTest, AnUpstreamThatIsGoneWithoutAPauseIsNotHammered) {

@@ -530,7 +530,7 @@ struct Silent {
   }
 };
 
-TEST_F(HttpClientTest, SilenceBeforeAnAnswerIsUpstreamFailed) {
+TEST_F(HttpClientTest, SilenceBeforeAnAnswerIsATimeout) {
   Silent silent(runtime_);
   serve(silent.handler());
   auto request = get("/");
@@ -538,11 +538,40 @@ TEST_F(HttpClientTest, SilenceBeforeAnAnswerIsUpstreamFailed) {
   Got got;
   run(fetch(*client_, request, got));
   ASSERT_TRUE(got.error);
-  EXPECT_EQ(got.error->code, ErrorCode::upstream_failed);
+  EXPECT_EQ(got.error->code, ErrorCode::timeout);
   EXPECT_THAT(got.error->message, HasSubstr("said nothing for 60 ms"));
 }
 
-TEST_F(HttpClientTest, SilenceInMidBodyIsUpstreamFailed) {
+// Slower than any total limit would allow, and never silent.
+struct Trickle {
+  explicit Trickle(AsioRuntime& owner) : runtime(owner) {}
+  AsioRuntime& runtime;
+  int left = 12;
+
+  Task<Result<SharedBytes>> next(std::stop_token gone) {
+    if (left-- == 0) co_return SharedBytes{};
+    co_await sleep_for(runtime, 20ms, std::move(gone));
+    co_return SharedBytes::of("x");
+  }
+  Task<ServerResponse> handle(ServerRequest request) {
+    ServerResponse response;
+    response.next = [this, gone = request.gone] { return next(gone); };
+    co_return response;
+  }
+};
+
+TEST_F(HttpClientTest, ATrickleMayTakeAsLongAsItLikes) {
+  Trickle trickle(runtime_);
+  serve([&trickle](ServerRequest request) { return trickle.handle(std::move(request)); });
+  auto request = get("/");
+  request.idle_timeout = 120ms;  // half of what the whole takes
+  Got got;
+  run(fetch(*client_, request, got));
+  EXPECT_FALSE(got.error) << got.error->message;
+  EXPECT_EQ(got.body, "xxxxxxxxxxxx");
+}
+
+TEST_F(HttpClientTest, SilenceInMidBodyIsATimeout) {
   Silent silent(runtime_);
   serve(silent.handler());
   auto request = get("/pieces");
@@ -552,7 +581,7 @@ TEST_F(HttpClientTest, SilenceInMidBodyIsUpstreamFailed) {
   EXPECT_EQ(got.status, 200);
   EXPECT_EQ(got.body, "first");
   ASSERT_TRUE(got.error);
-  EXPECT_EQ(got.error->code, ErrorCode::upstream_failed);
+  EXPECT_EQ(got.error->code, ErrorCode::timeout);
 }
 
 // Does not read for longer than the idle timeout: while another exchange times out, twice.

@@ -101,5 +101,87 @@ TEST(Limiter, ALowerLimitTakesEffectAsSlotsAreGivenBack) {
   EXPECT_EQ(watch.order.size(), 8u);
 }
 
+TEST(Limiter, BacksOffByHalfAndGrowsBackByOneARound) {
+  VirtualRuntime world(1);
+  Limiter limiter(world, 8);
+  const auto well = [&](int calls) {
+    for (int i = 0; i < calls; ++i) limiter.went_well();
+    return limiter.allowed();
+  };
+  EXPECT_EQ(well(100), 8u) << "never more than the limit";
+  limiter.back_off();
+  EXPECT_EQ(limiter.allowed(), 4u);
+  limiter.back_off();
+  limiter.back_off();
+  EXPECT_EQ(limiter.allowed(), 1u);
+  limiter.back_off();
+  EXPECT_EQ(limiter.allowed(), 1u) << "never nothing";
+  EXPECT_EQ(limiter.limit(), 8u);
+  EXPECT_EQ(well(1), 2u);
+  EXPECT_EQ(well(1), 2u);
+  EXPECT_EQ(well(1), 3u);
+  EXPECT_EQ(well(2), 3u);
+  EXPECT_EQ(well(1), 4u);
+  EXPECT_EQ(well(4 + 5 + 6 + 7), 8u);
+}
+
+TEST(Limiter, ASetLimitBeginsAnew) {
+  VirtualRuntime world(1);
+  Limiter limiter(world, 8);
+  limiter.back_off();
+  limiter.set_limit(6);
+  EXPECT_EQ(limiter.allowed(), 6u);
+}
+
+TEST(Limiter, WhatWasSentBeforeADecreaseCountsNeitherWay) {
+  VirtualRuntime world(1);
+  Limiter limiter(world, 8);
+  Watch watch;
+  for (int number = 0; number < 8; ++number) world.start(use(world, limiter, watch, number));
+  EXPECT_EQ(limiter.in_use(), 8u);
+  limiter.back_off();  // the first of eight that fail of one and the same jam
+  for (int others = 0; others < 8; ++others) limiter.back_off();
+  EXPECT_EQ(limiter.allowed(), 4u);
+  limiter.back_off();
+  EXPECT_EQ(limiter.allowed(), 2u) << "one that was sent since";
+  drain(world);
+}
+
+TEST(Limiter, LetsNobodyInWhileItIsHeld) {
+  VirtualRuntime world(1);
+  Limiter limiter(world, 4);
+  Watch watch;
+  world.start(use(world, limiter, watch, 0));
+  limiter.hold();
+  std::stop_source gives_up;
+  for (int number = 1; number < 4; ++number) world.start(use(world, limiter, watch, number));
+  world.start(use(world, limiter, watch, 4, gives_up.get_token()));
+  EXPECT_EQ(limiter.in_use(), 1u);
+  gives_up.request_stop();
+  drain(world);
+  EXPECT_EQ(watch.cancelled, 1);
+  EXPECT_EQ(limiter.in_use(), 0u) << "who is inside comes out";
+  EXPECT_EQ(limiter.waiting(), 3u);
+  limiter.go_on();
+  EXPECT_EQ(limiter.in_use(), 3u);
+  drain(world);
+  EXPECT_EQ(watch.order.size(), 4u);
+}
+
+TEST(Limiter, KeepsToWhatIsAllowedAndLetsInTheRestAsItGrows) {
+  VirtualRuntime world(1);
+  Limiter limiter(world, 4);
+  limiter.back_off();
+  Watch watch;
+  for (int number = 0; number < 12; ++number) world.start(use(world, limiter, watch, number));
+  EXPECT_EQ(limiter.in_use(), 2u);
+  EXPECT_EQ(limiter.waiting(), 10u);
+  for (int i = 0; i < 2; ++i) limiter.went_well();
+  EXPECT_EQ(limiter.in_use(), 3u) << "let in at once, not at the next release";
+  drain(world);
+  EXPECT_EQ(watch.most_inside, 3u);
+  EXPECT_EQ(watch.order.size(), 12u);
+}
+
 }  // namespace
 }  // namespace betedge::net

@@ -60,6 +60,9 @@ TEST(SimOptionsTest, TextsBecomeValues) {
            {"queue", "0"},
            {"retry-after", "3"},
            {"starting", "2s"},
+           {"restart-every", "1h"},
+           {"restart-takes", "30s"},
+           {"too-large", "1000000"},
            {"seed", "42"},
            {"contracts", "300"},
            {"contracts", "AAPL=20"},
@@ -90,6 +93,9 @@ TEST(SimOptionsTest, TextsBecomeValues) {
   EXPECT_EQ(target.queue, 0U);
   EXPECT_EQ(target.retry_after, 3s);
   EXPECT_EQ(target.starting, 2s);
+  EXPECT_EQ(target.restart_every, 1h);
+  EXPECT_EQ(target.restart_takes, 30s);
+  EXPECT_EQ(target.too_large, 1'000'000U);
   EXPECT_EQ(target.market.seed, 42U);
   EXPECT_EQ(target.market.contracts, (decltype(target.market.contracts){{"*", 300}, {"AAPL", 20}}));
   EXPECT_EQ(to_yyyymmdd(target.market.first_date), 20200102U);

@@ -192,18 +192,65 @@ TEST(RenderTest, DoubledEodDiffersInCreatedAlone) {
   const auto query = query_of(Kind::option, Schema::eod, "IBM", kDay, kDay);
   const auto rows = read_rows(market, query);
   using Doubled = RenderOptions::Doubled;
-  for (const auto doubled : {Doubled::side_by_side, Doubled::apart}) {
-    auto found =
-        parse(Form::v3_csv, body(market, query, Form::v3_csv, {.doubled = doubled}), query);
+  for (const auto form : {Form::v3_csv, Form::v2_csv, Form::v2_json}) {
+    for (const auto doubled : {Doubled::side_by_side, Doubled::apart}) {
+      auto found = parse(form, body(market, query, form, {.doubled = doubled}), query);
+      ASSERT_EQ(found.size(), 2 * rows.size());
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        const auto first = doubled == Doubled::apart ? i : 2 * i;
+        const auto second = doubled == Doubled::apart ? i + rows.size() : 2 * i + 1;
+        EXPECT_EQ(found[first], rows[i]);
+        EXPECT_GT(found[second].second.ms_of_day, rows[i].second.ms_of_day);
+        found[second].second.ms_of_day = rows[i].second.ms_of_day;
+        EXPECT_EQ(found[second], rows[i]);
+      }
+    }
+  }
+}
+
+TEST(RenderTest, OfConflictingEodRowsTheLaterHasOtherPrices) {
+  const Market market({.contracts = {{"IBM", 20}}});
+  const auto query = query_of(Kind::option, Schema::eod, "IBM", kDay, kDay);
+  const auto rows = read_rows(market, query);
+  for (const auto form : {Form::v3_csv, Form::v2_csv, Form::v2_json}) {
+    const auto found =
+        parse(form,
+              body(market, query, form,
+                   {.doubled = RenderOptions::Doubled::side_by_side, .second_differs = true}),
+              query);
     ASSERT_EQ(found.size(), 2 * rows.size());
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      const auto first = doubled == Doubled::apart ? i : 2 * i;
-      const auto second = doubled == Doubled::apart ? i + rows.size() : 2 * i + 1;
-      EXPECT_EQ(found[first], rows[i]);
-      EXPECT_GT(found[second].second.ms_of_day, rows[i].second.ms_of_day);
-      found[second].second.ms_of_day = rows[i].second.ms_of_day;
-      EXPECT_EQ(found[second], rows[i]);
+      EXPECT_EQ(found[2 * i], rows[i]);
+      EXPECT_GT(found[2 * i + 1].second.ms_of_day, rows[i].second.ms_of_day);
+      EXPECT_EQ(found[2 * i + 1].second.close, rows[i].second.close + 100);
+      EXPECT_EQ(found[2 * i + 1].second.ask, rows[i].second.ask + 100);
+      EXPECT_GE(found[2 * i + 1].second.high, found[2 * i + 1].second.close);
     }
+  }
+}
+
+TEST(RenderTest, ADaysLastRowMayBeStampedMidnight) {
+  const Market market({});
+  const auto query = query_of(Kind::stock, Schema::quote, "IBM", kDay, day(2024, 3, 13));
+  const auto rows = read_rows(market, query);
+  auto wanted = rows;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (wanted[i].second.ms_of_day == kCloseMs) wanted[i].second.ms_of_day = 86'400'000;
+  }
+  for (const auto form : {Form::v2_csv, Form::v2_json})
+    EXPECT_EQ(parse(form, body(market, query, form, {.midnight = true}), query), wanted);
+  EXPECT_EQ(body(market, query, Form::v3_csv, {.midnight = true}),
+            body(market, query, Form::v3_csv));
+}
+
+TEST(RenderTest, MixedScalesAreTheSameValues) {
+  const Market market({});
+  const auto query = query_of(Kind::stock, Schema::ohlc, "IBM", kDay, kDay);
+  const auto rows = read_rows(market, query);
+  for (const auto form : {Form::v3_csv, Form::v2_csv, Form::v2_json}) {
+    const auto text = body(market, query, form, {.mixed_scales = true});
+    EXPECT_NE(text, body(market, query, form));
+    EXPECT_EQ(parse(form, text, query), rows);
   }
 }
 
@@ -245,6 +292,20 @@ TEST(RenderTest, TwinsAndZeroBars) {
        parse(Form::v2_csv, body(market, query, Form::v2_csv, {.zero_bars = true}), query)) {
     EXPECT_EQ(tick, (Tick{.date = 20240312, .ms_of_day = tick.ms_of_day}));
   }
+  const auto quotes = query_of(Kind::stock, Schema::quote, "IBM", kDay, kDay);
+  for (const auto& [contract, tick] :
+       parse(Form::v3_csv, body(market, quotes, Form::v3_csv, {.zero_bars = true}), quotes)) {
+    EXPECT_EQ(tick, (Tick{.date = 20240312, .ms_of_day = tick.ms_of_day}));
+  }
+  // Nobody traded, and it is quoted all the same.
+  const auto chain = query_of(Kind::option, Schema::eod, "IBM", kDay, kDay);
+  std::size_t quoted = 0;
+  for (const auto& [contract, tick] :
+       parse(Form::v3_csv, body(market, chain, Form::v3_csv, {.zero_bars = true}), chain)) {
+    EXPECT_EQ(tick.open + tick.high + tick.low + tick.close, 0);
+    if (tick.ask > 0) ++quoted;
+  }
+  EXPECT_GT(quoted, 0U);
 }
 
 }  // namespace

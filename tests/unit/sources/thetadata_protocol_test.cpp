@@ -212,6 +212,50 @@ TEST(Meaning, ControlCharactersOfTheTerminalDoNotReachTheLog) {
   EXPECT_THAT(std::get<Error>(meaning).message, ::testing::EndsWith(": a [31m b"));
 }
 
+// What a tired operator reads at night.
+TEST(Meaning, SaysWhatToDoOrThatItPasses) {
+  const auto says = [](int status) {
+    return std::get<Error>(meaning_of(status, ":Some words.", "")).message;
+  };
+  EXPECT_EQ(says(474),
+            "HTTP 474 the terminal has lost its connection to ThetaData and tries to get it back: "
+            ":Some words.");
+  EXPECT_EQ(says(476),
+            "HTTP 476 the terminal was first used from another address and serves only that one: "
+            "restart it, and let everybody call it as 127.0.0.1, literally (THETA_BASE_URL): "
+            ":Some words.");
+  EXPECT_EQ(says(478),
+            "HTTP 478 another terminal has logged in with this account: stop that one, or restart "
+            "this one: :Some words.");
+  EXPECT_EQ(says(571), "HTTP 571 the terminal is starting: :Some words.");
+}
+
+struct NotReadyCase {
+  std::string name;
+  int status;
+  std::string body;
+  std::string why;
+};
+class NotReady : public ::testing::TestWithParam<NotReadyCase> {};
+
+TEST_P(NotReady, SaysWhy) {
+  EXPECT_THAT(why_not_ready(GetParam().status, GetParam().body),
+              ::testing::HasSubstr(GetParam().why));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, NotReady,
+    ::testing::Values(
+        NotReadyCase{"kicked", 200, "UNVERIFIED", "another terminal has logged in"},
+        NotReadyCase{"lost", 200, "DISCONNECTED", "has lost its connection to ThetaData"},
+        NotReadyCase{"error", 200, "ERROR", "its own log has the reason"},
+        NotReadyCase{"something_else", 200, "<html>", "'<html>'"},
+        NotReadyCase{"starting", 571, ":The server is starting.", "the terminal is starting"},
+        NotReadyCase{"wrong_address", 476, "", "127.0.0.1, literally"},
+        NotReadyCase{"busy", 429, "", "too many requests"},
+        NotReadyCase{"no_data", 472, "", "HTTP 472"}),
+    [](const auto& tested) { return tested.param.name; });
+
 TEST(PageTarget, KeepsThePathAndForgetsTheHost) {
   EXPECT_EQ(page_target("http://127.0.0.1:25510/v2/page/17").value(), "/v2/page/17");
   EXPECT_EQ(page_target("http://elsewhere.example/v2/page/1?x=1").value(), "/v2/page/1?x=1");

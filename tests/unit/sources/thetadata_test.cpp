@@ -252,6 +252,82 @@ TEST_F(ThetaSourceTest, AResetInTheMiddleIsAnErrorAndNoEnd) {
   EXPECT_EQ(limiter_.in_use(), 0U);
 }
 
+// A restart cuts what is under way: that is the terminal's failure and not the call's.
+TEST_F(ThetaSourceTest, AResetByATerminalThatIsNoLongerThereIsUnavailable) {
+  client_.answers[kV3Status] = {{200, "CONNECTED", {}, {}, {}}, {571, "starting", {}, {}, {}}};
+  client_.answers[kV3Call] = {
+      {200, "half", {}, {}, Error{ErrorCode::upstream_failed, "connection reset", {}}}};
+  const auto source = make({.api = ThetaVersion::v3});
+  const auto got = read(*source, call_);
+  ASSERT_TRUE(got.error);
+  EXPECT_EQ(got.error->code, ErrorCode::upstream_unavailable);
+  EXPECT_EQ(got.error->message,
+            "connection reset; the terminal is not ready: v3 at http://127.0.0.1:25503: HTTP 571 "
+            "the terminal is starting: starting");
+  EXPECT_EQ(limiter_.in_use(), 0U);
+}
+
+TEST_F(ThetaSourceTest, ACutBetweenPagesIsUnavailableToo) {
+  client_.answers[kV2Status] = {{200, "CONNECTED", {}, {}, {}}, {200, "DISCONNECTED", {}, {}, {}}};
+  client_.answers[kV2Call] = {{200, "a", {{"Next-Page", "/v2/page/1"}}, {}, {}}};
+  client_.answers[kV2 + "/v2/page/1"] = {
+      {0, {}, {}, Error{ErrorCode::timeout, "said nothing", {}}, {}}};
+  const auto source = make({.api = ThetaVersion::v2});
+  EXPECT_EQ(read(*source, call_).error->code, ErrorCode::upstream_unavailable);
+}
+
+TEST_F(ThetaSourceTest, SilenceOfATerminalThatIsThereIsATimeout) {
+  client_.answers[kV3Status] = {{200, "CONNECTED", {}, {}, {}}};
+  client_.answers[kV3Call] = {{0, {}, {}, Error{ErrorCode::timeout, "said nothing", {}}, {}}};
+  const auto source = make();
+  EXPECT_EQ(read(*source, call_).error->code, ErrorCode::timeout);
+}
+
+// JettyRateLimiter (THETA.md 1.8).
+TEST_F(ThetaSourceTest, ADropWithoutAnAnswerIsThrottlingAsLongAsItMeetsEverybody) {
+  const Error dropped{ErrorCode::upstream_failed, "closed without an answer", {}};
+  client_.answers[kV3Status] = {{200, "CONNECTED", {}, {}, {}}};
+  client_.answers[kV3Call] = {{0, {}, {}, dropped, {}}};
+  const auto source = make();
+  for (int tries = 0; tries < 20; ++tries) {
+    const auto got = read(*source, call_);
+    ASSERT_TRUE(got.error);
+    EXPECT_EQ(got.error->code, ErrorCode::upstream_throttled);
+    EXPECT_THAT(got.error->message, HasSubstr("it has more to do than it takes"));
+  }
+  for (int tries = 20; tries < 39; ++tries) read(*source, call_);
+  EXPECT_EQ(read(*source, call_).error->code, ErrorCode::upstream_failed) << "nor for ever";
+}
+
+TEST_F(ThetaSourceTest, ACallThatIsDroppedWhileOthersAreAnsweredIsItsOwnReason) {
+  const Error dropped{ErrorCode::upstream_failed, "closed without an answer", {}};
+  auto other = call_;
+  other.root = *Symbol::parse("IBM");
+  const auto other_call = kV3 + request_target(other, ThetaVersion::v3, V2Form::csv);
+  client_.answers[kV3Status] = {{200, "CONNECTED", {}, {}, {}}};
+  client_.answers[kV3Call] = {{0, {}, {}, dropped, {}}};
+  client_.answers[other_call] = {{472, "", {}, {}, {}}};
+  const auto source = make();
+  std::vector<ErrorCode> codes;
+  for (int tries = 0; tries < 4; ++tries) {
+    codes.push_back(read(*source, call_).error->code);
+    EXPECT_TRUE(read(*source, other).no_data);
+  }
+  EXPECT_THAT(codes, ElementsAre(ErrorCode::upstream_throttled, ErrorCode::upstream_throttled,
+                                 ErrorCode::upstream_failed, ErrorCode::upstream_failed));
+  client_.answers[kV3Call] = {{200, "rows", {}, {}, {}}, {0, {}, {}, dropped, {}}};
+  EXPECT_FALSE(read(*source, call_).error);
+  EXPECT_EQ(read(*source, call_).error->code, ErrorCode::upstream_throttled) << "counted anew";
+}
+
+TEST_F(ThetaSourceTest, ATerminalThatAnswersIsNamedAndThoseThatDoNotAreNot) {
+  client_.answers[kV3Status] = {{571, "", {}, {}, {}}};
+  const auto source = make();
+  EXPECT_EQ(read(*source, call_).error->message,
+            "the terminal is not ready: v3 at http://127.0.0.1:25503: HTTP 571 the terminal is "
+            "starting");
+}
+
 TEST_F(ThetaSourceTest, AnIntervalThatV3DoesNotServeIsRefusedWithTheListOfThoseItDoes) {
   client_.answers[kV3Status] = {{200, "CONNECTED", {}, {}, {}}};
   auto odd = call_;
