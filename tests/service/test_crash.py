@@ -27,9 +27,10 @@ def check_objects(server):
 
 
 def run_with_kills(simulate, serve, kills, first, last, chance):
-    sim = simulate("--latency", "15ms")
+    # Chains: each day is a call of its own, and another for the underlying.
+    sim = simulate("--latency", "15ms", "--contracts", "20")
     server = serve(sim)
-    job = server.client.submit("stock", root="AAPL", start_date=first, end_date=last, schema="ohlc")
+    job = server.client.submit("option", root="AAPL", start_date=first, end_date=last, schema="ohlc")
     total = server.client.job(job)["progress"]["total"]
     committed, least = {}, 0
     for number in range(kills):

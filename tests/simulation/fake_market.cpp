@@ -60,6 +60,19 @@ void add_row(std::string& out, const Call& call, Date day, std::uint64_t number)
   }
 }
 
+// When a row of a day is stamped; of an end of day there is one, whatever the window.
+std::chrono::milliseconds time_of(const Call& call, std::uint64_t number) {
+  using namespace std::chrono_literals;
+  const auto time = 9h + 30min + 1h * (number % 6);
+  return call.schema == Schema::quote ? time + 1ms * (number % 1000) : time;
+}
+
+bool is_asked_for(const Call& call, std::uint64_t number) {
+  if (call.schema == Schema::eod) return true;
+  const auto time = time_of(call, number);
+  return time >= call.window.start.value_or(time) && time <= call.window.end.value_or(time);
+}
+
 std::uint64_t rows_of_day(const Call& call, Date day) {
   if (!has_day(call, day)) return 0;
   return call.kind == Kind::option
@@ -76,7 +89,9 @@ FakeMarket::Has FakeMarket::has(const Call& call) const {
 
 std::uint64_t FakeMarket::rows(const Call& call) const {
   std::uint64_t sum = 0;
-  for (const auto day : sessions(call.dates)) sum += rows_of_day(call, day);
+  for (const auto day : sessions(call.dates))
+    for (std::uint64_t number = 0; number < rows_of_day(call, day); ++number)
+      if (is_asked_for(call, number)) ++sum;
   return sum;
 }
 
@@ -84,7 +99,7 @@ std::string FakeMarket::csv(const Call& call) const {
   auto out = header(call);
   for (const auto day : sessions(call.dates)) {
     for (std::uint64_t number = 0; number < rows_of_day(call, day); ++number) {
-      add_row(out, call, day, number);
+      if (is_asked_for(call, number)) add_row(out, call, day, number);
     }
   }
   return out;

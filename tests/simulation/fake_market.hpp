@@ -10,7 +10,8 @@ namespace betedge::simulation {
 
 // A vendor's truth, without a vendor: what each call's answer is, from the call alone. Values are
 // made up. The symbol decides what can go wrong for good: "GONE" has no data on any day, "DENIED"
-// is refused; of all others about one session in twelve has no data.
+// is refused; of all others about one session in twelve has no data. Calls may span days and have
+// windows.
 struct FakeMarket {
   enum class Has : std::uint8_t { rows, no_data, denied };
 

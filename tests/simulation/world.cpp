@@ -74,11 +74,19 @@ class FakeAnswer final : public Answer {
   std::size_t sent_ = 0;
 };
 
+// Intraday rows that a call may have before it is too large.
+constexpr std::uint64_t kMostRows = 30;
+
+// Half of all terminals take a chain over several days; the others refuse, and are asked no more.
 class FakeSource final : public Source {
  public:
   FakeSource(Runtime& runtime, const FakeMarket& market, const Weather& weather,
              std::size_t concurrency)
-      : runtime_(runtime), market_(market), weather_(weather), limiter_(runtime, concurrency) {}
+      : runtime_(runtime),
+        market_(market),
+        weather_(weather),
+        limiter_(runtime, concurrency),
+        serves_chain_spans_(runtime.random_bits() % 2 == 0) {}
 
   net::Limiter& limiter() { return limiter_; }
   std::string version() const override { return "v3"; }
@@ -96,6 +104,13 @@ class FakeSource final : public Source {
     const auto kind = runtime_.random_bits() % 5;
     if (fault && kind == 0) co_return fail(ErrorCode::upstream_failed, "HTTP 500");
     if (fault && kind == 1) co_return fail(ErrorCode::upstream_throttled, "HTTP 429", 1s);
+    const bool is_chain_span = call.kind == Kind::option && call.dates.first != call.dates.last;
+    if (is_chain_span && !serves_chain_spans_) {
+      refuses_chain_spans_ = true;
+      co_return fail(ErrorCode::upstream_refused, "HTTP 400 day by day");
+    }
+    if (call.schema != Schema::eod && market_.rows(call) > kMostRows)
+      co_return fail(ErrorCode::upstream_too_large, "HTTP 570 request too large");
     switch (market_.has(call)) {
       case FakeMarket::Has::denied:
         co_return fail(ErrorCode::upstream_denied, "HTTP 403 not in this account's subscription");
@@ -117,6 +132,9 @@ class FakeSource final : public Source {
   }
 
   std::optional<std::string> refusal(const Call&) const override { return std::nullopt; }
+  bool takes_spans(const Call& call) const override {
+    return call.kind != Kind::option || (call.schema == Schema::eod && !refuses_chain_spans_);
+  }
 
   Task<Result<void>> probe(std::stop_token stop) override {
     BETEDGE_CO_TRY(const auto slot, co_await limiter_.acquire(stop));
@@ -134,6 +152,8 @@ class FakeSource final : public Source {
   const FakeMarket& market_;
   const Weather& weather_;
   net::Limiter limiter_;
+  bool serves_chain_spans_;
+  bool refuses_chain_spans_ = false;
 };
 
 // A lake whose steps take time and fail; half of the commits that fail happened all the same. It

@@ -1,9 +1,12 @@
 #include "betedge/core/plan.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 
 #include "betedge/core/calendar.hpp"
+#include "betedge/core/calls.hpp"
 
 namespace betedge::core {
 namespace {
@@ -66,6 +69,10 @@ std::vector<Call> calls_for(const HistoricalRequest& request, const std::vector<
   return calls;
 }
 
+std::string time_text(std::optional<std::chrono::milliseconds> time) {
+  return time ? fmt::to_string(time->count()) : std::string();
+}
+
 }  // namespace
 
 std::vector<Date> days_with_data(Kind kind, DateRange range) {
@@ -106,6 +113,20 @@ Plan plan(const Submission& submission, Date today) {
     std::ranges::move(one.items, std::back_inserter(all.items));
   }
   return all;
+}
+
+std::string batch_of(const HistoricalRequest& request, const PlannedItem& item) {
+  if (request.kind != Kind::stock || request.schema == Schema::eod) return {};
+  const Date day = item.covers.first;
+  Call month = item.calls.front();
+  month.dates = {first_of_month(day), last_of_month(day)};
+  if (most_ticks(month) > kMostTicks) return {};
+  auto steps = interval_label(request.interval);
+  if (!request.window.is_whole_day())
+    steps += fmt::format("@{}-{}", time_text(request.window.start), time_text(request.window.end));
+  return fmt::format("{}/{}/{}/{}/{}/{}/{}", to_text(request.kind), to_text(request.schema), steps,
+                     request.root.text(), to_yyyymmdd_text(day).substr(0, 6),
+                     to_text(request.format), to_text(request.existing));
 }
 
 }  // namespace betedge::core

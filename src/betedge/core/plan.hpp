@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "betedge/core/object_key.hpp"
@@ -62,6 +63,13 @@ Plan plan(const HistoricalRequest& request, Date today, std::span<const DateRang
 
 // The plans of all of its requests, one after the other.
 Plan plan(const Submission& submission, Date today);
+
+// What has the same text may be brought by one call (NewFetch::batch): a calendar month of a
+// stock's intraday objects, alike in all that the call, the files and what is kept depend on:
+// "stock/ohlc/1m/AAPL/202401/parquet/skip", a window with its milliseconds as
+// "1m@36000000-39600000". Empty for what is a call of its own: a chain is asked for by the day, eod
+// is whole periods already, and a month above kMostTicks (calls.hpp) would be too much.
+std::string batch_of(const HistoricalRequest& request, const PlannedItem& item);
 
 // The days of the range that an object of this kind has rows of when the market has any: sessions,
 // and for earnings Mondays to Fridays.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <stop_token>
 #include <utility>
 
@@ -68,14 +69,6 @@ std::string likeness_of(const ObjectKey& key) {
   }
 }
 
-Task<std::vector<jobs::FetchResult>> one_by_one(FetchRunner& runner,
-                                                std::vector<ClaimedFetch> batch,
-                                                std::stop_token stop) {
-  std::vector<jobs::FetchResult> results;
-  for (auto& fetch : batch) results.push_back(co_await runner.run(std::move(fetch), stop));
-  co_return results;
-}
-
 // How many objects are looked at at once.
 constexpr std::size_t kLooksAtOnce = 16;
 
@@ -108,7 +101,7 @@ struct DataProcessingService::Impl {
                   scheduler_options(),
                   [this](std::vector<ClaimedFetch> batch, std::stop_token stop) {
                     auto& lane = *lanes.at(batch.front().upstream);
-                    return one_by_one(lane.runner, std::move(batch), std::move(stop));
+                    return lane.runner.run(std::move(batch), std::move(stop));
                   }),
         work(ports.runtime) {
     // So that a number of an earlier process, which an ETag may hold, is not met again.
@@ -302,8 +295,9 @@ DataProcessingService::process_request(Submission submission, JobId request_id,
     auto label = label_of(request, item);
     if (submission.requests.size() > 1) label = request.root.text() + " " + label;
     auto key = item.key;
+    auto batch = batch_of(request, item);
     auto spec = wire::to_json({std::move(request), std::move(item)});
-    job.fetches.push_back({std::move(key), std::move(label), std::move(spec)});
+    job.fetches.push_back({std::move(key), std::move(label), std::move(spec), std::move(batch)});
   }
   auto created = co_await impl_->scheduler.submit(std::move(job));
   if (!created) co_return Failed(std::move(created).error());
@@ -370,13 +364,18 @@ Task<std::expected<DryRun, DataProcessingService::SubmitFailure>> DataProcessing
   if (failure) co_return Failed(*std::move(failure));
 
   std::map<std::string, std::uint64_t> missing;  // by likeness
-  for (auto& item : run.items) {
+  std::set<std::string> batches;                 // of what is missing
+  const auto items_each = planned->items.size() / submission.requests.size();
+  for (std::size_t i = 0; i < run.items.size(); ++i) {
+    auto& item = run.items[i];
     if (item.is_there) {
       item.calls = 0;
-    } else {
-      ++missing[likeness_of(item.key)];
-      run.calls += item.calls;
+      continue;
     }
+    ++missing[likeness_of(item.key)];
+    auto batch = batch_of(submission.requests[i / items_each], planned->items[i]);
+    if (!batch.empty() && !batches.insert(std::move(batch)).second) item.calls = 0;
+    run.calls += item.calls;
   }
   double bytes = 0, seconds = 0;
   bool is_known = true;

@@ -75,7 +75,9 @@ struct DryRun {
   struct Item {
     ObjectKey key;
     DateRange covers;
-    std::size_t calls = 0;  // that it would take; none for one that is there
+    // That it would take at most; none for one that is there, and for one that comes with the call
+    // of an item before it (batch_of).
+    std::size_t calls = 0;
     bool is_there = false;  // and fresh: it would be skipped
   };
   std::vector<Item> items;

@@ -1,10 +1,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
+#include <vector>
 
+#include "betedge/engine/call_runner.hpp"
 #include "betedge/engine/memory_budget.hpp"
 #include "betedge/engine/upstream_watch.hpp"
 #include "betedge/ports/job_store.hpp"
@@ -14,16 +17,20 @@
 #include "betedge/ports/source.hpp"
 
 namespace betedge::columnar {
-class ObjectEncoder;
+struct FileSummary;
 }
 
 namespace betedge::engine {
 
-// Runs one claimed fetch from its calls to its object: asks the source, decodes while bytes arrive,
-// writes, and publishes the object whole. Holds nothing between fetches.
+// Runs claimed fetches from their calls to their objects: looks whether what lies there will do,
+// asks the source, decodes while bytes arrive, writes, and publishes each object whole. Fetches of
+// one batch are brought by one call over all of their days. Holds nothing between runs.
 //
-// An error leaves the lake as it was, and is for the scheduler to judge (core/retry.hpp); a fence
-// that is lost before the publish is `fenced`. Ends soon after stop is asked for, with `cancelled`.
+// Of a batch, a day that has no rows in an answer with others is asked for alone before it is taken
+// to have none; an answer that is refused or cannot be read is asked for again in halves, so that a
+// bad day fails alone. An error leaves the lake as it was, and is for the scheduler to judge
+// (core/retry.hpp); `fenced` when the fence is lost before the publish, or when somebody else has
+// written the object meanwhile. Ends soon after stop is asked for, with `cancelled`.
 class FetchRunner {
  public:
   struct Ports {
@@ -38,24 +45,33 @@ class FetchRunner {
   };
   // Files are written in this layout, of kinds that have the choice.
   FetchRunner(Ports ports, std::chrono::milliseconds lease, Layout layout)
-      : ports_(ports), lease_(lease), layout_(layout) {}
+      : ports_(ports), lease_(lease), layout_(layout), calls_(ports.source, ports.upstream) {}
 
-  Task<Result<FetchOutcome>> run(ClaimedFetch fetch, std::stop_token stop);
+  // One result a fetch, in their order.
+  Task<std::vector<Result<FetchOutcome>>> run(std::vector<ClaimedFetch> batch,
+                                              std::stop_token stop);
 
  private:
-  struct Work;
-  enum class Data : std::uint8_t { some, none };
+  struct Target;  // one fetch of a run
+  using Targets = std::span<Target* const>;
 
-  static std::string note_of(const Work& work, std::span<const Date> days);
-  Task<Result<FetchOutcome>> download(Work& work);
-  static std::size_t sessions_missing(const Work& work, std::span<const Date> days);
-  void count_what_is_missing(const Work& work, std::span<const Date> days);
-  Task<Result<Data>> take_answer(Work& work, Call call);
-  Task<Result<void>> write_output(Work& work, Bytes output);
+  Task<Result<void>> look_at(Target& target, std::stop_token stop);
+  Task<Result<void>> adopt(Target& target, ObjectInfo found, std::stop_token stop);
+  Task<void> bring(Targets targets, std::stop_token stop);
+  Task<void> bring_together(Targets targets, std::stop_token stop);
+  static void fail_all(Targets targets, const Error& error);
+  Task<void> bring_alone(Target& target, std::stop_token stop);
+  Task<Result<void>> bring_calls(Target& target, Drafts& drafts, std::stop_token stop);
+  Task<Result<FetchOutcome>> publish(Target& target, Drafts& drafts, std::size_t object,
+                                     std::size_t objects_of_the_call, std::stop_token stop);
+  Result<std::unique_ptr<Drafts>> drafts_of(Targets targets);
+  FetchOutcome no_data(const Target& target, std::string reason, std::string note);
+  void count(const Target& target, const columnar::FileSummary& summary, std::size_t missing);
 
   Ports ports_;
   std::chrono::milliseconds lease_;
   Layout layout_;
+  CallRunner calls_;
 };
 
 }  // namespace betedge::engine

@@ -1,5 +1,7 @@
 #include "betedge/engine/freshness.hpp"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <utility>
 
@@ -9,7 +11,7 @@ namespace {
 
 using What = ObjectRecord::What;
 
-constexpr std::chrono::days kMayBeLate{1};  // the vendor, after a session's end
+constexpr std::chrono::days kMayBeLate{1};
 
 // A file that does not say what it is (What::adopted, of an older lake) has no schema version.
 bool says_its_layout(const ObjectRecord& recorded) {
@@ -18,15 +20,17 @@ bool says_its_layout(const ObjectRecord& recorded) {
 
 }  // namespace
 
+bool may_be_late(Timestamp now, Date last_session) {
+  return new_york_date(now) <= last_session + kMayBeLate;
+}
+
 Standing standing_of(const std::optional<ObjectInfo>& found,
                      const std::optional<ObjectRecord>& recorded, DateRange covers, Layout layout) {
   const bool is_of_an_object = recorded && recorded->what != What::no_data;
   if (!found) {
     if (!recorded || is_of_an_object || recorded->covers_through < covers.last)
       return Standing::missing;
-    const bool was_told_late_enough =
-        new_york_date(recorded->written_at) > covers.last + kMayBeLate;
-    return was_told_late_enough ? Standing::no_data : Standing::missing;
+    return may_be_late(recorded->written_at, covers.last) ? Standing::missing : Standing::no_data;
   }
   if (!is_of_an_object)  // somebody has put it there since
     return new_york_date(found->modified_at) > covers.last ? Standing::unrecorded : Standing::stale;
@@ -48,6 +52,11 @@ bool is_kept(Existing mode, Standing standing) {
     case Standing::no_data: return mode == Existing::keep;
   }
   std::unreachable();
+}
+
+std::string note_of_no_data(const ObjectRecord& recorded) {
+  const auto why = recorded.reason == "no_data" ? "" : fmt::format(" ({})", recorded.reason);
+  return fmt::format("no data{}: told {}", why, to_iso_text(new_york_date(recorded.written_at)));
 }
 
 std::string_view to_text(Standing standing) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "betedge/core/dates.hpp"
@@ -33,11 +34,20 @@ enum class Standing : std::uint8_t {
 Standing standing_of(const std::optional<ObjectInfo>& found,
                      const std::optional<ObjectRecord>& recorded, DateRange covers, Layout layout);
 
+// Whether what the vendor says at this time may come too early: up to the day after the last
+// session, in New York, it may still have nothing, or zeros, of what it will have.
+bool may_be_late(Timestamp now, Date last_session);
+
 // Whether the vendor is left alone about it. `skip` keeps all that is there or known not to be, an
 // unrecorded object once it has been read; `refresh` only what we know to be the same; `force`
 // nothing.
 bool is_kept(Existing mode, Standing standing);
 
 std::string_view to_text(Standing standing);  // "no_data"
+
+// What is said of an item that is not asked for again: "no data: told 2026-11-20", and of why, when
+// it is more than that the vendor has none: "no data (zero_series): told 2026-11-20". The day is
+// New York's.
+std::string note_of_no_data(const ObjectRecord& recorded);
 
 }  // namespace betedge::engine

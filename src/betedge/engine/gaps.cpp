@@ -33,9 +33,9 @@ std::vector<Gap> gaps_of(std::span<const Date> all, std::span<const Date> days) 
 
 }  // namespace
 
-std::size_t missing_sessions(DateRange covers, std::span<const Date> days) {
-  std::size_t missing = 0;
-  for (const Gap& gap : gaps_of(core::sessions(covers), days)) missing += gap.sessions();
+std::vector<Date> missing_sessions(DateRange covers, std::span<const Date> days) {
+  auto missing = core::sessions(covers);
+  std::erase_if(missing, [days](Date day) { return std::ranges::binary_search(days, day); });
   return missing;
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <cstddef>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "betedge/core/dates.hpp"
 
@@ -16,7 +16,7 @@ namespace betedge::engine {
 // count.
 std::string note_of_gaps(DateRange covers, std::span<const Date> days);
 
-// How many sessions it covers and has no row of; `days` as above.
-std::size_t missing_sessions(DateRange covers, std::span<const Date> days);
+// The sessions that it covers and has no row of, in order; `days` as above.
+std::vector<Date> missing_sessions(DateRange covers, std::span<const Date> days);
 
 }  // namespace betedge::engine

@@ -35,9 +35,7 @@ std::string message_of(const DataProcessingService::SubmitFailure& failure) {
 LakeService::LakeService(Ports ports, Layout layout) : ports_(ports), layout_(layout) {}
 
 Layout LakeService::layout_of(Kind kind) const {
-  auto layout = layout_;
-  layout.price_type = price_type_of(kind, layout.price_type);
-  return layout;
+  return core::layout_of(kind, layout_);
 }
 
 Task<Result<LakeContents>> LakeService::contents() {

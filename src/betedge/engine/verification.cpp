@@ -7,6 +7,7 @@
 
 #include "betedge/columnar/file_metadata.hpp"
 #include "betedge/core/object_key.hpp"
+#include "betedge/engine/adoption.hpp"
 
 namespace betedge::engine {
 
@@ -170,26 +171,8 @@ Task<Result<LakeEntry>> Verification::look_again(ObjectKey key) {
   co_return entry;
 }
 
-// With what the file says of itself; one that does not say how far it goes goes as far as it could
-// have when it was written.
 Task<Result<void>> Verification::adopt(const LakeEntry& entry, const ObjectReading& read) {
-  const auto& facts = *read.facts;
-  const auto period = facts_of(entry.key)->dates;
-  const auto day_before = new_york_date(entry.found->modified_at) - std::chrono::days{1};
-  const auto covers = facts.covers();
-  ObjectRecord record{
-      .key = entry.key,
-      .what = ObjectRecord::What::adopted,
-      .size_bytes = read.size_bytes,
-      .rows = facts.rows,
-      .sha256 = read.sha256,
-      .covers_through = covers ? covers->last : std::min(period.last, day_before),
-      .schema_version = facts.schema_version().value_or(0),
-      .written_at = ports_.runtime.wall_now(),
-  };
-  if (const auto* type = said_of(facts, columnar::metadata::kPriceType);
-      type && *type == to_text(PriceType::float32))
-    record.layout.price_type = PriceType::float32;
+  auto record = adopted_record(entry.key, read, *entry.found, ports_.runtime.wall_now());
   co_return co_await ports_.jobs.record_object(std::move(record));
 }
 

@@ -380,11 +380,10 @@ Scheduler::Verdict Scheduler::judge(const Held& held, const FetchResult& result,
   const auto fetch = held.claim.fetch;
   if (result) {
     waits_.erase(fetch);
-    const bool is_incomplete = result->state == ItemState::succeeded && !result->note.empty();
     return {.kind = Verdict::Kind::complete,
             .event = event_of(result->state),
             .outcome = *result,
-            .reason = is_incomplete ? kIncomplete : kNoReason};
+            .reason = result->is_incomplete ? kIncomplete : kNoReason};
   }
   auto verdict = judge_failure(held, result.error(), luck);
   if (verdict.event != "item_waits") waits_.erase(fetch);

@@ -132,9 +132,11 @@ struct FetchOutcome {
   std::string error;  // for failed; without the label
   // For succeeded; for no_data when it is to be remembered; for skipped when it was adopted.
   std::optional<ObjectRecord> object;
-  // What a reader of a succeeded item should know: "no data on 2 of 21 sessions: 20240117
-  // 20240118".
+  // What a reader of the item should know: "no data on 2 of 21 sessions: 20240117 20240118",
+  // "adopted: 390 rows".
   std::string note{};
+  // A succeeded one that lacks sessions or the underlying's rows; counted apart, not stored.
+  bool is_incomplete = false;
 };
 
 // What a change did to jobs, and which running fetches nobody needs any more: whoever runs them

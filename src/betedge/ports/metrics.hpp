@@ -33,6 +33,7 @@ enum class Metric : std::uint8_t {
   items_rescued,
   sessions_missing,
   underlying_missing,
+  rule_rows,
   rows,
   bytes,
   upstream_request_seconds,
@@ -119,7 +120,7 @@ class Metrics {
 Metrics& no_metrics();
 
 // Why an item ended as it did, beside its outcome: "none" when there is nothing to say;
-// "incomplete" for one that succeeded with something missing inside (its note); for a failed one
+// "incomplete" for one that succeeded with something missing inside (its note says what); for a failed one
 // the error's code, or "crashes" when it was given up because whoever ran it kept dying.
 inline constexpr std::string_view kNoReason = "none";
 inline constexpr std::string_view kIncomplete = "incomplete";

@@ -15,6 +15,7 @@ namespace betedge::sources {
 namespace {
 
 constexpr std::size_t kLongestErrorBody = 16 << 10;
+constexpr std::size_t kLongestList = 4 << 20;
 // A terminal's status is a word out of its memory.
 constexpr std::chrono::milliseconds kStatusPatience{10'000};
 // After so many of its drops between which other calls were answered, a call is its own reason.
@@ -26,6 +27,11 @@ struct Backend {
   ThetaVersion version;
   std::string base_url;
 };
+
+// Of all contracts, over more than one day: not served everywhere (THETA.md 1.9).
+bool is_chain_span(const Call& call) {
+  return call.kind == Kind::option && !call.expiration && call.dates.first != call.dates.last;
+}
 
 std::string_view name_of(ThetaVersion version) {
   return version == ThetaVersion::v3 ? "v3" : "v2";
@@ -153,6 +159,9 @@ class ThetaSource final : public Source {
     if (const auto why = refusal_by(call, backend.version)) {
       co_return fail(ErrorCode::upstream_refused, *why);
     }
+    if (is_chain_span(call) && backend.version == ThetaVersion::v2) {
+      co_return fail(ErrorCode::upstream_refused, "a v2 terminal takes a chain day by day");
+    }
     const auto target = request_target(call, backend.version, options_.v2_form);
     auto sent = co_await client_.send(request_for(backend, target), stop);
     if (!sent) co_return std::unexpected(co_await why_unanswered(target, sent.error(), stop));
@@ -170,10 +179,37 @@ class ThetaSource final : public Source {
     }
     const auto status = response->status();
     // 410: the terminal has become v3; 404: perhaps it has gone back. The next call asks anew.
-    if (status == 404 || status == 410) backend_.reset();
+    if (status == 404 || status == 410) forget_backend();
+    if (is_chain_span(call) && (status == 400 || status == 473 || status == 570))
+      refuses_chain_spans_ = true;
     auto meaning = co_await read_meaning(std::move(response));
     if (std::holds_alternative<NoData>(meaning)) co_return std::nullopt;
     co_return std::unexpected(std::get<Error>(std::move(meaning)));
+  }
+
+  // Intraday chains are never tried: one day may be hundreds of megabytes as it is.
+  bool takes_spans(const Call& call) const override {
+    if (call.kind != Kind::option || call.expiration) return true;
+    const auto version = backend_ ? std::optional(backend_->version) : options_.api;
+    return call.schema == Schema::eod && version != ThetaVersion::v2 && !refuses_chain_spans_;
+  }
+
+  Task<Result<std::optional<std::vector<Date>>>> expirations(Call call,
+                                                             std::stop_token stop) override {
+    BETEDGE_CO_TRY(const auto slot, co_await limiter_.acquire(stop));
+    if (!backend_) BETEDGE_CO_TRY_VOID(co_await find_backend(stop));
+    const auto backend = *backend_;
+    auto request = request_for(backend, expirations_target(call.root, backend.version));
+    auto sent = co_await client_.send(std::move(request), stop);
+    if (!sent) co_return std::unexpected(co_await explained(sent.error(), stop));
+    auto response = *std::move(sent);
+    if (response->status() != 200) {
+      auto meaning = co_await read_meaning(std::move(response));
+      if (std::holds_alternative<NoData>(meaning)) co_return std::vector<Date>{};
+      co_return fail_while("list of expirations", std::get<Error>(std::move(meaning)));
+    }
+    BETEDGE_CO_TRY(const auto body, co_await net::read_all(std::move(response), kLongestList));
+    co_return expirations_of(body, backend.version);
   }
 
   std::optional<std::string> refusal(const Call& call) const override {
@@ -214,7 +250,7 @@ class ThetaSource final : public Source {
   // terminal that failed and not the call. With the caller's slot held.
   Task<Error> explained(Error error, std::stop_token stop) {
     if (error.code == ErrorCode::upstream_unavailable) {
-      backend_.reset();
+      forget_backend();
       co_return error;
     }
     if (error.code != ErrorCode::upstream_failed && error.code != ErrorCode::timeout)
@@ -267,11 +303,16 @@ class ThetaSource final : public Source {
       }
       add(not_ready, candidate, why_not_ready(status, *body));
     }
-    backend_.reset();
+    forget_backend();
     drops_.clear();
     co_return fail(ErrorCode::upstream_unavailable,
                    not_ready.empty() ? "no terminal answers: " + silent
                                      : "the terminal is not ready: " + not_ready);
+  }
+
+  void forget_backend() {
+    backend_.reset();
+    refuses_chain_spans_ = false;
   }
 
   net::HttpRequest request_for(const Backend& backend, std::string target) const {
@@ -291,6 +332,7 @@ class ThetaSource final : public Source {
   net::Limiter& limiter_;
   ThetaOptions options_;
   std::optional<Backend> backend_;
+  bool refuses_chain_spans_ = false;
   std::uint64_t answered_ = 0;
   // Of a call that was dropped without an answer and has had none since.
   struct Drops {

@@ -26,7 +26,9 @@ struct ThetaOptions {
 // A ThetaData terminal, v3 or v2. Every HTTP exchange with it, status probes included, holds one of
 // the limiter's slots from the request to the answer's last byte. In `auto`, the version found is
 // kept until the terminal is gone or says that it does not know the path, and then asked for again.
-// The ports outlive it and its answers; drop the answers first.
+// A chain's end of day is asked for over several days until the terminal refuses one such call
+// (400, 473, 570); a v2 terminal is not asked. With another terminal that is open again. The ports
+// outlive it and its answers; drop the answers first.
 std::unique_ptr<Source> make_thetadata_source(net::HttpClient& client, net::Limiter& limiter,
                                               ThetaOptions options);
 

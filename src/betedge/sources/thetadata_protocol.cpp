@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <ranges>
 #include <utility>
 
 #include "betedge/sources/answer_text.hpp"
@@ -57,7 +58,8 @@ std::string time_of_day(milliseconds since_midnight) {
 std::string v3_target(const Call& call) {
   auto target = fmt::format("/v3/{}/history/{}?symbol={}", to_text(call.kind), to_text(call.schema),
                             query_text(call.root.text()));
-  if (call.kind == Kind::option) target += "&expiration=*";
+  if (call.kind == Kind::option)
+    target += "&expiration=" + (call.expiration ? to_yyyymmdd_text(*call.expiration) : "*");
   const bool is_eod = call.schema == Schema::eod;
   if (!is_eod && call.dates.first == call.dates.last) {
     target += "&date=" + to_yyyymmdd_text(call.dates.first);
@@ -79,7 +81,7 @@ std::string v2_target(const Call& call, V2Form form) {
   const bool is_option = call.kind == Kind::option;
   auto target = fmt::format("/v2/{}/{}/{}?root={}", is_option ? "bulk_hist" : "hist",
                             to_text(call.kind), to_text(call.schema), query_text(call.root.text()));
-  if (is_option) target += "&exp=0";
+  if (is_option) target += "&exp=" + (call.expiration ? to_yyyymmdd_text(*call.expiration) : "0");
   target += fmt::format("&start_date={}&end_date={}", to_yyyymmdd_text(call.dates.first),
                         to_yyyymmdd_text(call.dates.last));
   if (call.schema != Schema::eod) {
@@ -95,6 +97,54 @@ std::string v2_target(const Call& call, V2Form form) {
   }
   if (form == V2Form::csv) target += "&use_csv=true";
   return target;
+}
+
+// "2024-01-19", "20240119", either in quotes.
+std::optional<Date> list_day(std::string_view text) {
+  std::string digits;
+  for (const char c : text)
+    if (c != '-' && c != '"') digits += c;
+  return parse_yyyymmdd(digits);
+}
+
+std::unexpected<Error> no_expirations(std::string_view why) {
+  return fail(ErrorCode::upstream_garbled, fmt::format("the list of expirations {}", why));
+}
+
+Result<std::vector<Date>> v3_expirations(std::string_view body) {
+  std::vector<Date> found;
+  bool is_header = true;
+  for (const auto piece : body | std::views::split('\n')) {
+    std::string_view line(piece.begin(), piece.end());
+    while (line.ends_with('\r') || line.ends_with(' ')) line.remove_suffix(1);
+    const auto comma = line.rfind(',');
+    const auto last = comma == std::string_view::npos ? std::string_view() : line.substr(comma + 1);
+    if (std::exchange(is_header, false)) {
+      if (last != "expiration" && last != "\"expiration\"")
+        return no_expirations(fmt::format("begins with '{}'", first_line(line)));
+      continue;
+    }
+    if (last.empty()) continue;
+    const auto day = list_day(last);
+    if (!day) return no_expirations(fmt::format("has the day '{}'", first_line(last)));
+    found.push_back(*day);
+  }
+  if (is_header) return no_expirations("is empty");
+  return found;
+}
+
+Result<std::vector<Date>> v2_expirations(std::string_view body) {
+  const auto list = nlohmann::json::parse(body, nullptr, /*allow_exceptions=*/false);
+  if (!list.is_object() || !list.contains("response") || !list["response"].is_array())
+    return no_expirations("is no JSON with a response");
+  std::vector<Date> found;
+  for (const auto& number : list["response"]) {
+    const auto day = number.is_number_unsigned() ? from_yyyymmdd(number.get<std::uint32_t>())
+                                                 : std::optional<Date>();
+    if (!day) return no_expirations(fmt::format("has the day {}", first_line(number.dump())));
+    found.push_back(*day);
+  }
+  return found;
 }
 
 bool is_none(std::string_view text) {
@@ -116,6 +166,21 @@ std::string_view v3_intervals() {
 
 std::string request_target(const Call& call, ThetaVersion version, V2Form form) {
   return version == ThetaVersion::v3 ? v3_target(call) : v2_target(call, form);
+}
+
+std::string expirations_target(const Symbol& root, ThetaVersion version) {
+  const auto symbol = query_text(root.text());
+  return version == ThetaVersion::v3
+             ? fmt::format("/v3/option/list/expirations?symbol={}&format=csv", symbol)
+             : fmt::format("/v2/list/expirations?root={}", symbol);
+}
+
+Result<std::vector<Date>> expirations_of(std::string_view body, ThetaVersion version) {
+  BETEDGE_TRY(auto days, version == ThetaVersion::v3 ? v3_expirations(body) : v2_expirations(body));
+  std::ranges::sort(days);
+  const auto repeated = std::ranges::unique(days);
+  days.erase(repeated.begin(), repeated.end());
+  return days;
 }
 
 std::string_view status_target(ThetaVersion version) {

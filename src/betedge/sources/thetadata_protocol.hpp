@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "betedge/core/plan.hpp"
 #include "betedge/ports/source.hpp"
@@ -25,6 +26,13 @@ std::string_view v3_intervals();
 
 // Path and query of a call. The interval must be one that the version serves.
 std::string request_target(const Call& call, ThetaVersion version, V2Form form);
+
+// Path and query of the list of all expirations that a root's options ever had or have.
+std::string expirations_target(const Symbol& root, ThetaVersion version);
+
+// That list, read: each day once, in order. Days come with or without dashes, and rows may be blank
+// (THETA.md 2.8). upstream_garbled when it is none: another header, or a day that is no day.
+Result<std::vector<Date>> expirations_of(std::string_view body, ThetaVersion version);
 
 // The path and query that answer "CONNECTED" when the terminal is up and logged in.
 std::string_view status_target(ThetaVersion version);

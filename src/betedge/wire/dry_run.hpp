@@ -15,7 +15,8 @@ struct DryRunView {
   struct Item {
     std::string key;
     DateRange covers;
-    std::uint64_t calls = 0;  // none when the object is there and fresh
+    // None when the object is there and fresh, or comes with the call of an item before it.
+    std::uint64_t calls = 0;
     bool is_there = false;
   };
   std::vector<Item> items;

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "betedge/core/calendar.hpp"
+#include "betedge/core/calls.hpp"
 
 namespace betedge::core {
 namespace {
@@ -237,6 +238,109 @@ TEST(PlanSubmissionTest, IsThePlansOfItsSymbolsOneAfterTheOther) {
   EXPECT_EQ(planned.items[2].calls[0].root, request.root);
   EXPECT_EQ(planned.items[2].covers, planned.items[0].covers);
   EXPECT_EQ(planned.not_yet_available.size(), 2U) << "each day once";
+}
+
+// --- Batches
+
+std::vector<std::string> batches_of(const HistoricalRequest& request) {
+  std::vector<std::string> batches;
+  for (const PlannedItem& item : plan(request, kLater).items)
+    batches.push_back(batch_of(request, item));
+  return batches;
+}
+
+TEST(BatchTest, AMonthOfAStocksIntradayObjectsIsOne) {
+  EXPECT_EQ(
+      batches_of(request_for(Kind::stock, Schema::ohlc, 2024y / 1 / 30, 2024y / 2 / 2)),
+      (std::vector<std::string>{
+          "stock/ohlc/15m/TEST/202401/parquet/skip", "stock/ohlc/15m/TEST/202401/parquet/skip",
+          "stock/ohlc/15m/TEST/202402/parquet/skip", "stock/ohlc/15m/TEST/202402/parquet/skip"}));
+}
+
+TEST(BatchTest, WhatDiffersInAnythingButTheDayIsNoneTogether) {
+  const auto plain = request_for(Kind::stock, Schema::ohlc, 2024y / 1 / 5, 2024y / 1 / 5);
+  std::set<std::string> batches{batches_of(plain).at(0)};
+  for (const auto& change : std::vector<void (*)(HistoricalRequest&)>{
+           [](auto& r) { r.schema = Schema::quote; }, [](auto& r) { r.interval = 1min; },
+           [](auto& r) { r.interval = 60'001ms; }, [](auto& r) { r.window.start = 10h; },
+           [](auto& r) { r.window.end = 10h; }, [](auto& r) { r.window = {10h, 10h}; },
+           [](auto& r) { r.format = FileFormat::ipc; },
+           [](auto& r) { r.existing = Existing::refresh; },
+           [](auto& r) { r.existing = Existing::replace; },
+           [](auto& r) { r.root = Symbol::parse("ZZZ").value(); }}) {
+    auto other = plain;
+    change(other);
+    EXPECT_TRUE(batches.insert(batches_of(other).at(0)).second) << *batches.rbegin();
+  }
+}
+
+TEST(BatchTest, AChainAndAnEodPeriodAreCallsOfTheirOwn) {
+  const Date first = 2024y / 1 / 5, last = 2024y / 1 / 8;
+  for (const auto& request : {request_for(Kind::option, Schema::quote, first, last),
+                              request_for(Kind::option, Schema::eod, first, last),
+                              request_for(Kind::stock, Schema::eod, first, last)})
+    for (const auto& batch : batches_of(request)) EXPECT_EQ(batch, "");
+  EXPECT_EQ(batches_of({.kind = Kind::earnings,
+                        .root = {},
+                        .dates = {first_of_month(first), last_of_month(first)},
+                        .schema = Schema::eod}),
+            std::vector<std::string>{""});
+}
+
+// "Days are never batched beyond about a million ticks a call": whatever may be asked for.
+TEST(BatchTest, NoMonthIsTooMuchForOneCall) {
+  std::mt19937_64 random(20240102);
+  for (int round = 0; round < 2'000; ++round) {
+    const Date first =
+        first_of_month(Date{2004y / 1 / 1} + days{static_cast<int>(random() % 9000)});
+    auto request = request_for(Kind::stock, round % 2 == 0 ? Schema::quote : Schema::ohlc, first,
+                               last_of_month(first));
+    request.interval =
+        kShortestInterval + milliseconds{random() % (round % 3 == 0 ? 1 : 7'200'000)};
+    if (random() % 2 == 0) request.window.start = milliseconds{random() % 43'200'000};
+    if (random() % 2 == 0) request.window.end = milliseconds{43'200'000 + random() % 43'200'000};
+    if (round == 0) request.window = {0ms, 86'400'000ms};  // every minute of every day
+    const auto planned = plan(request, kLater);
+    std::vector<Call> calls;
+    for (const PlannedItem& item : planned.items) {
+      ASSERT_EQ(item.calls.size(), 1U);
+      ASSERT_EQ(batch_of(request, item), batch_of(request, planned.items.front()));
+      calls.push_back(item.calls.front());
+    }
+    const auto all = joined(calls);
+    ASSERT_TRUE(all.has_value());
+    ASSERT_LE(most_ticks(*all), kMostTicks);
+    ASSERT_LE(all->dates.last - all->dates.first, days{30}) << "intraday is a month at most";
+  }
+}
+
+TEST(PlanTest, OfSomeDaysOnlyTheObjectsThatHoldThemArePlanned) {
+  const auto request = request_for(Kind::stock, Schema::ohlc, 2024y / 1 / 2, 2024y / 1 / 12);
+  const std::vector<DateRange> only{{2024y / 1 / 3, 2024y / 1 / 4}, {2024y / 1 / 9, 2024y / 1 / 9}};
+  EXPECT_EQ(keys_of(plan(request, kLater, only)),
+            (std::vector<std::string>{"historical-stock/ohlc/15m/TEST/2024/01/03/data.parquet",
+                                      "historical-stock/ohlc/15m/TEST/2024/01/04/data.parquet",
+                                      "historical-stock/ohlc/15m/TEST/2024/01/09/data.parquet"}));
+}
+
+TEST(PlanTest, AnObjectOfAPeriodIsPlannedForAnyOfItsSessions) {
+  const auto request = request_for(Kind::option, Schema::eod, 2024y / 1 / 1, 2024y / 4 / 30);
+  // A day of February; and a weekend of March, which is no session of it.
+  const std::vector<DateRange> only{{2024y / 2 / 14, 2024y / 2 / 14},
+                                    {2024y / 3 / 2, 2024y / 3 / 3}};
+  const auto planned = plan(request, kLater, only);
+  ASSERT_EQ(keys_of(planned),
+            std::vector<std::string>{"historical-options/eod/TEST/2024/02/data.parquet"});
+  EXPECT_EQ(planned.items[0].covers, (DateRange{2024y / 2 / 1, 2024y / 2 / 29}));
+}
+
+TEST(PlanTest, ASubmissionOfSomeDaysIsSoForEachOfItsRequests) {
+  auto one = request_for(Kind::stock, Schema::quote, 2024y / 1 / 2, 2024y / 1 / 5);
+  auto two = one;
+  two.root = Symbol::parse("OTHER").value();
+  const Submission submission{
+      .requests = {one, two}, .labels = {}, .only = {{2024y / 1 / 4, 2024y / 1 / 4}}};
+  EXPECT_EQ(plan(submission, kLater).items.size(), 2U);
 }
 
 }  // namespace

@@ -108,6 +108,13 @@ TEST(Standing, NoDataOfLessThanIsAskedForSaysNothing) {
   EXPECT_EQ(standing_of({}, told(kFridaysEnd + 240h, kFriday - days{1}), kCovers, {}), missing);
 }
 
+TEST(Freshness, WhatIsSaidOfRememberedNoDataHasTheDayInNewYorkAndTheReason) {
+  auto record = told(kFriday + 27h);  // 23:00 in New York
+  EXPECT_EQ(note_of_no_data(record), "no data: told 2024-03-15");
+  record.reason = "zero_series";
+  EXPECT_EQ(note_of_no_data(record), "no data (zero_series): told 2024-03-15");
+}
+
 struct KeptCase {
   Standing standing;
   bool skip;

@@ -69,5 +69,12 @@ TEST(Gaps, ADayThatIsNoSessionFillsNone) {
             "no data on 1 of 3 sessions: 20240116");
 }
 
+TEST(Gaps, AreListedToo) {
+  const std::vector days{day(20240111), day(20240113), day(20240117)};
+  EXPECT_EQ(missing_sessions({day(20240111), day(20240117)}, days),
+            (std::vector{day(20240112), day(20240116)}));
+  EXPECT_TRUE(missing_sessions({day(20240113), day(20240114)}, {}).empty()) << "a weekend";
+}
+
 }  // namespace
 }  // namespace betedge::engine

@@ -20,6 +20,11 @@ Call call(Kind kind, Schema schema, DateRange dates, std::chrono::milliseconds i
 const DateRange kOneDay{day(2024, 1, 5), day(2024, 1, 5)};
 const DateRange kYear{day(2023, 1, 1), day(2023, 12, 31)};
 
+Call of_one_expiration(Call one) {
+  one.expiration = day(2024, 1, 19);
+  return one;
+}
+
 struct TargetCase {
   std::string name;
   Call call;
@@ -63,6 +68,19 @@ INSTANTIATE_TEST_SUITE_P(
                    V2Form::csv,
                    "/v3/stock/history/eod?symbol=%5ESPX&start_date=20240105&end_date=20240105"
                    "&format=csv"},
+        TargetCase{"v3_one_expiration",
+                   of_one_expiration(call(Kind::option, Schema::quote, kOneDay, 15min)),
+                   ThetaVersion::v3, V2Form::csv,
+                   "/v3/option/history/quote?symbol=AAPL&expiration=20240119&date=20240105"
+                   "&interval=15m&format=csv"},
+        TargetCase{"v3_stock_over_several_days", call(Kind::stock, Schema::ohlc, kYear, 1min),
+                   ThetaVersion::v3, V2Form::csv,
+                   "/v3/stock/history/ohlc?symbol=AAPL&start_date=20230101&end_date=20231231"
+                   "&interval=1m&venue=utp_cta&format=csv"},
+        TargetCase{"v2_one_expiration", of_one_expiration(call(Kind::option, Schema::eod, kOneDay)),
+                   ThetaVersion::v2, V2Form::json,
+                   "/v2/bulk_hist/option/eod?root=AAPL&exp=20240119&start_date=20240105"
+                   "&end_date=20240105"},
         TargetCase{"v2_option_quote_csv", call(Kind::option, Schema::quote, kOneDay, 15min),
                    ThetaVersion::v2, V2Form::csv,
                    "/v2/bulk_hist/option/quote?root=AAPL&exp=0&start_date=20240105"
@@ -87,6 +105,41 @@ INSTANTIATE_TEST_SUITE_P(
                    "/v2/bulk_hist/option/ohlc?root=AAPL&exp=0&start_date=20240105"
                    "&end_date=20240105&ivl=60000&start_time=14400000&rth=false&use_csv=true"}),
     [](const auto& tested) { return tested.param.name; });
+
+TEST(Expirations, AreAskedForByTheRoot) {
+  EXPECT_EQ(expirations_target(*Symbol::parse("^SPX"), ThetaVersion::v3),
+            "/v3/option/list/expirations?symbol=%5ESPX&format=csv");
+  EXPECT_EQ(expirations_target(*Symbol::parse("AAPL"), ThetaVersion::v2),
+            "/v2/list/expirations?root=AAPL");
+}
+
+TEST(Expirations, OfV3AreDaysInWhateverForm) {
+  const auto found = expirations_of(
+      "symbol,expiration\r\nAAPL,2024-01-19\r\n\"AAPL\",\"2024-01-12\"\r\n,\r\nAAPL,20240119\r\n",
+      ThetaVersion::v3);
+  ASSERT_TRUE(found.has_value()) << found.error().message;
+  EXPECT_THAT(*found, ::testing::ElementsAre(day(2024, 1, 12), day(2024, 1, 19)));
+  EXPECT_THAT(*expirations_of("symbol,expiration\n", ThetaVersion::v3), ::testing::IsEmpty());
+}
+
+TEST(Expirations, OfV2AreNumbers) {
+  const auto found = expirations_of(R"({"header":{"format":null},"response":[20240119,20240112]})",
+                                    ThetaVersion::v2);
+  ASSERT_TRUE(found.has_value()) << found.error().message;
+  EXPECT_THAT(*found, ::testing::ElementsAre(day(2024, 1, 12), day(2024, 1, 19)));
+}
+
+TEST(Expirations, AreGarbledWhereTheyAreNone) {
+  for (const auto* body : {"", "<html>Bad day</html>", "symbol,strike\nAAPL,100.0\n",
+                           "symbol,expiration\nAAPL,2024-02-30\n"})
+    EXPECT_EQ(expirations_of(body, ThetaVersion::v3).error().code, ErrorCode::upstream_garbled)
+        << body;
+  for (const auto* body :
+       {"", "<html>", "{}", R"({"response":{}})", R"({"response":["2024-01-19"]})",
+        R"({"response":[20240230]})", R"({"response":[-1]})"})
+    EXPECT_EQ(expirations_of(body, ThetaVersion::v2).error().code, ErrorCode::upstream_garbled)
+        << body;
+}
 
 TEST(V3Interval, ServesTheVendorsListOnly) {
   EXPECT_EQ(v3_interval(1min), "1m");

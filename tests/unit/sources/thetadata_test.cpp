@@ -119,6 +119,24 @@ class ThetaSourceTest : public ::testing::Test {
     }
   }
 
+  // A month of a chain's end of day.
+  Call chain() const {
+    auto month = call_;
+    month.kind = Kind::option;
+    month.dates = {day_, day_ + std::chrono::days{20}};
+    return month;
+  }
+
+  using Expirations = Result<std::optional<std::vector<Date>>>;
+  Task<void> expirations_into(Source& source, std::optional<Expirations>& answer) {
+    answer = co_await source.expirations(call_, {});
+  }
+  Expirations expirations(Source& source) {
+    std::optional<Expirations> answer;
+    runtime_.run(expirations_into(source, answer));
+    return *std::move(answer);
+  }
+
   std::unique_ptr<Source> make(ThetaOptions options = {}) {
     return make_thetadata_source(client_, limiter_, std::move(options));
   }
@@ -338,6 +356,101 @@ TEST_F(ThetaSourceTest, AProbeHoldsASlotLikeEveryOtherExchange) {
   ASSERT_TRUE(probed.has_value());
   EXPECT_TRUE(probed->has_value());
   EXPECT_EQ(one.in_use(), 0U);
+}
+
+// --- Chains over several days
+
+TEST_F(ThetaSourceTest, AChainIsAskedForOverSeveralDaysUntilThatIsRefused) {
+  client_.answers[kV3Status] = {{200, "CONNECTED", {}, {}, {}}};
+  for (const int status : {400, 473, 570}) {
+    auto month = chain();
+    const auto url = kV3 + request_target(month, ThetaVersion::v3, V2Form::csv);
+    client_.answers[url] = {{200, "rows", {}, {}, {}}, {status, "day by day", {}, {}, {}}};
+    const auto source = make();
+    EXPECT_TRUE(source->takes_spans(month));
+    EXPECT_THAT(read(*source, month).chunks, ElementsAre(">rows"));
+    EXPECT_TRUE(source->takes_spans(month));
+    EXPECT_TRUE(read(*source, month).error.has_value());
+    EXPECT_FALSE(source->takes_spans(month)) << status;
+    EXPECT_TRUE(source->takes_spans(call_)) << "a stock's days are another matter";
+  }
+}
+
+TEST_F(ThetaSourceTest, APassingFaultOfAChainSaysNothingAboutSpans) {
+  client_.answers[kV3Status] = {{200, "CONNECTED", {}, {}, {}}};
+  const auto url = kV3 + request_target(chain(), ThetaVersion::v3, V2Form::csv);
+  client_.answers[url] = {{500, "", {}, {}, {}}, {472, "", {}, {}, {}}};
+  const auto source = make();
+  EXPECT_EQ(read(*source, chain()).error->code, ErrorCode::upstream_failed);
+  EXPECT_TRUE(source->takes_spans(chain()));
+  EXPECT_TRUE(read(*source, chain()).no_data);
+  EXPECT_TRUE(source->takes_spans(chain()));
+}
+
+TEST_F(ThetaSourceTest, AnotherTerminalIsAskedAnew) {
+  client_.answers[kV3Status] = {{200, "CONNECTED", {}, {}, {}}};
+  const auto url = kV3 + request_target(chain(), ThetaVersion::v3, V2Form::csv);
+  client_.answers[url] = {{400, "day by day", {}, {}, {}}};
+  client_.answers[kV3Call] = {
+      {0, "", {}, Error{ErrorCode::upstream_unavailable, "connection refused", {}}, {}}};
+  const auto source = make();
+  read(*source, chain());
+  EXPECT_FALSE(source->takes_spans(chain()));
+  read(*source, call_);
+  EXPECT_TRUE(source->takes_spans(chain()));
+}
+
+TEST_F(ThetaSourceTest, AV2TerminalIsNeverAskedForAChainOverSeveralDays) {
+  client_.answers[kV2Status] = {{200, "CONNECTED", {}, {}, {}}};
+  const auto source = make();
+  EXPECT_TRUE(source->takes_spans(chain())) << "it is not known yet which one is there";
+  EXPECT_EQ(read(*source, chain()).error->code, ErrorCode::upstream_refused);
+  EXPECT_THAT(client_.asked, ElementsAre(kV3Status, kV2Status));
+  EXPECT_FALSE(source->takes_spans(chain()));
+  EXPECT_FALSE(make({.api = ThetaVersion::v2})->takes_spans(chain()));
+}
+
+TEST_F(ThetaSourceTest, AnIntradayChainIsADaysMatter) {
+  auto intraday = chain();
+  intraday.schema = Schema::quote;
+  intraday.interval = 1min;
+  EXPECT_FALSE(make()->takes_spans(intraday));
+  intraday.expiration = day_;
+  EXPECT_TRUE(make()->takes_spans(intraday)) << "that is one contract list, and no chain";
+}
+
+// --- Expirations
+
+TEST_F(ThetaSourceTest, ExpirationsAreReadFromTheTerminalThatIsThere) {
+  client_.answers[kV3Status] = {{200, "CONNECTED", {}, {}, {}}};
+  client_.answers[kV3 + expirations_target(call_.root, ThetaVersion::v3)] = {
+      {200, "symbol,expiration\nAAPL,2024-01-12\nAAPL,2024-01-05\n", {}, {}, {}}};
+  const auto found = expirations(*make());
+  ASSERT_TRUE(found.has_value());
+  EXPECT_THAT(**found, ElementsAre(day_, day_ + std::chrono::days{7}));
+  EXPECT_EQ(limiter_.in_use(), 0U);
+
+  client_.answers.erase(kV3Status);
+  client_.answers[kV2Status] = {{200, "CONNECTED", {}, {}, {}}};
+  client_.answers[kV2 + expirations_target(call_.root, ThetaVersion::v2)] = {
+      {200, R"({"response":[20240105]})", {}, {}, {}}};
+  EXPECT_THAT(**expirations(*make()), ElementsAre(day_));
+}
+
+TEST_F(ThetaSourceTest, ExpirationsThatCannotBeReadAreAnError) {
+  client_.answers[kV3Status] = {{200, "CONNECTED", {}, {}, {}}};
+  const auto url = kV3 + expirations_target(call_.root, ThetaVersion::v3);
+  client_.answers[url] = {{472, "No data found", {}, {}, {}},
+                          {500, "oh", {}, {}, {}},
+                          {200, "<html>", {}, {}, {}},
+                          {200, std::string(5 << 20, '\n'), {}, {}, {}}};
+  const auto source = make();
+  EXPECT_THAT(**expirations(*source), ::testing::IsEmpty()) << "there are none";
+  const auto failed = expirations(*source);
+  EXPECT_EQ(failed.error().code, ErrorCode::upstream_failed);
+  EXPECT_THAT(failed.error().message, HasSubstr("list of expirations: HTTP 500"));
+  EXPECT_EQ(expirations(*source).error().code, ErrorCode::upstream_garbled);
+  EXPECT_EQ(expirations(*source).error().code, ErrorCode::upstream_garbled) << "endless";
 }
 
 }  // namespace
