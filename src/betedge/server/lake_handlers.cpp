@@ -106,8 +106,7 @@ wire::LakeObjectPage view_of(const engine::LakeListing& listing) {
 std::string_view media_type_of(std::string_view key) {
   if (key.ends_with(".parquet")) return "application/vnd.apache.parquet";
   if (key.ends_with(".ipc")) return "application/vnd.apache.arrow.file";
-  if (key.ends_with(".json")) return "application/json";
-  return "application/octet-stream";
+  return "application/octet-stream";  // a manifest, too: part of it is no JSON
 }
 
 // What to save it as: all objects of a series have the same last segment.

@@ -558,7 +558,8 @@ TEST_F(ApiTest, TakesNothingNewOnceItDrains) {
 }
 
 TEST_F(ApiTest, AsksTheServiceNothingBeforeItIsOpened) {
-  Api early(runtime_, service_, log_, guard_, {.version = "1", .existing = Existing::keep});
+  Api early(runtime_, service_, lake_service_, log_, guard_,
+            {.version = "1", .existing = Existing::keep});
   net::ServerRequest request;
   request.method = "GET";
   request.path = "/jobs";
@@ -569,7 +570,8 @@ TEST_F(ApiTest, AsksTheServiceNothingBeforeItIsOpened) {
 }
 
 TEST_F(ApiTest, ForceRefreshIsTheServersWhenTheRequestSaysNothing) {
-  Api forcing(runtime_, service_, log_, guard_, {.version = "1", .existing = Existing::replace});
+  Api forcing(runtime_, service_, lake_service_, log_, guard_,
+              {.version = "1", .existing = Existing::replace});
   forcing.open();
   net::ServerRequest request;
   request.method = "POST";
