@@ -152,6 +152,7 @@ TEST(Meaning, RetryAfterIsHonouredUpToTwoMinutesAndOnlyWhenItIsANumber) {
   EXPECT_EQ(waits(""), 0ms);
   EXPECT_EQ(waits("-5"), 0ms);
   EXPECT_EQ(waits("soon"), 0ms);
+  EXPECT_EQ(std::get<Error>(meaning_of(503, "", "7")).retry_after, 7s) << "not 429 alone";
 }
 
 TEST(Meaning, ControlCharactersOfTheTerminalDoNotReachTheLog) {
