@@ -586,7 +586,7 @@ def test_upstreams_say_how_they_stand(simulate, serve):
     sim = simulate("--fault", "473@date=20240103")
     server = serve(sim, THETA_CONCURRENCY="3")
     idle = upstream_of(server)
-    assert (idle["concurrency"], idle["in_use"], idle["waiting"]) == (3, 0, 0)
+    assert (idle["concurrency"], idle["allowed"], idle["in_use"], idle["waiting"]) == (3, 3, 0, 0)
     assert (idle["circuit"], idle["waiting_for"], idle["calls"], idle["failed_calls"]) == ("closed", None, 0, 0)
     server.wait_job(server.client.submit("stock", **WEEK))
     after = upstream_of(server)

@@ -10,6 +10,14 @@ namespace {
 
 using State = net::CircuitBreaker::State;
 
+// For people: whole seconds.
+std::string since_text(Timestamp time) {
+  return to_iso_text(std::chrono::floor<std::chrono::seconds>(time));
+}
+std::string until_text(Timestamp time) {
+  return to_iso_text(std::chrono::ceil<std::chrono::seconds>(time));
+}
+
 }  // namespace
 
 UpstreamWatch::UpstreamWatch(Runtime& runtime, Source& source, net::Limiter& limiter, Log& log,
@@ -30,18 +38,18 @@ bool UpstreamWatch::is_open() const {
 std::optional<std::string> UpstreamWatch::waiting_for() const {
   switch (breaker_.state()) {
     case State::open:
-      return fmt::format("upstream unavailable since {}: {}", to_iso_text(since_),
+      return fmt::format("upstream unavailable since {}: {}", since_text(since_),
                          breaker_.reason());
     case State::held:
       return fmt::format(
           "upstream throttles us since {}: {}; goes on at {}, {} of {} calls at once",
-          to_iso_text(since_), breaker_.reason(), to_iso_text(goes_on_at_), limiter_.allowed(),
+          since_text(since_), breaker_.reason(), until_text(goes_on_at_), limiter_.allowed(),
           limiter_.limit());
     case State::closed: break;
   }
   if (!breaker_.is_doubted()) return std::nullopt;
   return fmt::format("upstream {} since {}: {}; trying again",
-                     is_open() ? "refuses calls" : "throttles us", to_iso_text(since_),
+                     is_open() ? "refuses calls" : "throttles us", since_text(since_),
                      breaker_.reason());
 }
 
@@ -87,6 +95,7 @@ void UpstreamWatch::failed(const Error& error) {
     goes_on_at_ = now + std::chrono::duration_cast<Timestamp::duration>(breaker_.retry_at() -
                                                                         runtime_.steady_now());
   }
+  if (was_doubted && takes_calls() && !breaker_.is_doubted()) changed_();  // refused: an answer
   // Calls that were under way when it was left; the probe, or the time, decides now.
   if (!took_calls || takes_calls()) return;
   if (!was_doubted) since_ = now;

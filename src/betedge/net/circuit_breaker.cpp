@@ -6,7 +6,7 @@ namespace betedge::net {
 
 namespace {
 
-enum class Meaning : std::uint8_t { gone, throttled, failure_of_transport, something_else };
+enum class Meaning : std::uint8_t { gone, throttled, failure_of_transport, answer, something_else };
 
 Meaning meaning_of(ErrorCode code) {
   switch (code) {
@@ -14,14 +14,14 @@ Meaning meaning_of(ErrorCode code) {
     case ErrorCode::upstream_throttled: return Meaning::throttled;
     case ErrorCode::upstream_failed:
     case ErrorCode::timeout: return Meaning::failure_of_transport;
+    case ErrorCode::upstream_refused:
+    case ErrorCode::upstream_too_large:
+    case ErrorCode::upstream_denied: return Meaning::answer;
     case ErrorCode::invalid_request:
     case ErrorCode::not_found:
     case ErrorCode::conflict:
     case ErrorCode::fenced:
     case ErrorCode::cancelled:
-    case ErrorCode::upstream_refused:
-    case ErrorCode::upstream_too_large:
-    case ErrorCode::upstream_denied:
     case ErrorCode::upstream_garbled:
     case ErrorCode::storage_failed:
     case ErrorCode::storage_full:
@@ -52,6 +52,7 @@ void CircuitBreaker::failed(const Error& error, SteadyTime now) {
   }
   switch (meaning) {
     case Meaning::something_else: return;
+    case Meaning::answer: succeeded(); return;
     case Meaning::failure_of_transport:
       if (++failures_in_a_row_ >= policy_.failures_to_open) leave(State::open, error, now);
       return;

@@ -16,8 +16,8 @@ namespace betedge::net {
 // then.
 //
 // Opens at once on upstream_unavailable, is held at once on upstream_throttled, and opens after
-// `failures_to_open` failures of transport (upstream_failed, timeout) in a row; any answer, 472
-// included, counts as a success.
+// `failures_to_open` failures of transport (upstream_failed, timeout) in a row; any answer counts
+// as a success: no data (472), and what it refuses for good (400, 403, 570) too.
 //
 // After open or held it is closed on trial until a call has succeeded: an upstream that answers
 // probes and then refuses its calls again is left alone for twice as long as the last time, and

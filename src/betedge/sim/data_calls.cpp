@@ -79,7 +79,10 @@ Task<ServerResponse> Simulator::Impl::handle_data(ServerRequest request, Door do
   for (const auto& shape : chosen.shapes) {
     using Doubled = RenderOptions::Doubled;
     if (shape.kind == FaultKind::twins) how.twins = true;
-    if (shape.kind == FaultKind::zeros) how.zero_bars = true;
+    if (shape.kind == FaultKind::zeros) {
+      how.zero_bars = true;
+      if (shape.argument != 0) how.zero_days.push_back(static_cast<std::uint32_t>(shape.argument));
+    }
     if (shape.kind == FaultKind::midnight) how.midnight = true;
     if (shape.kind == FaultKind::scales) how.mixed_scales = true;
     if (shape.kind == FaultKind::gap && shape.argument == 0) how.no_mondays = true;

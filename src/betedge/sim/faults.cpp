@@ -41,7 +41,7 @@ constexpr std::array kEntries{
     Entry{{"conflict", "apart", "option eod: twice, the later `created` with other prices"},
           FaultKind::conflict},
     Entry{{"twins", "", "each row twice, byte for byte"}, FaultKind::twins},
-    Entry{{"zeros", "", "bars without a price or a volume; of a stock quotes too"},
+    Entry{{"zeros", "YYYYMMDD", "bars of that day (of all) zeros; of a stock quotes too"},
           FaultKind::zeros},
     Entry{{"midnight", "", "v2, intraday: each day's last row is stamped 86400000"},
           FaultKind::midnight},
@@ -181,6 +181,7 @@ Result<Fault> parse_fault(std::string_view text) {
         if (argument != "apart") return refuse(text, "takes 'apart' or nothing");
         fault->apart = true;
         break;
+      case FaultKind::zeros:
       case FaultKind::gap: {
         const auto day = parse_yyyymmdd(argument);
         if (!day) return refuse(text, "takes a day as YYYYMMDD, or nothing");
@@ -198,7 +199,6 @@ Result<Fault> parse_fault(std::string_view text) {
       case FaultKind::html:
       case FaultKind::no_data_200:
       case FaultKind::twins:
-      case FaultKind::zeros:
       case FaultKind::midnight:
       case FaultKind::scales: return refuse(text, "takes no argument");
     }

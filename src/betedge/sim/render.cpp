@@ -471,10 +471,10 @@ void Mapping::trim() {
 }
 
 std::string RenderOptions::key() const {
-  return fmt::format("{}/{}/{}/{}/{}/{}/{}/{}/{}/{}/{}/{}/{}", page_rows, keeps_contracts,
+  return fmt::format("{}/{}/{}/{}/{}/{}/{}/{}/{}/{}/{}/{}/{}/{}", page_rows, keeps_contracts,
                      repeats_header, crlf, quotes_text, static_cast<int>(doubled), second_differs,
-                     twins, zero_bars, midnight, mixed_scales, no_mondays,
-                     fmt::join(missing_days, "+"));
+                     twins, zero_bars, fmt::join(zero_days, "+"), midnight, mixed_scales,
+                     no_mondays, fmt::join(missing_days, "+"));
 }
 
 std::vector<std::string_view> column_names(Form form, Kind kind, Schema schema) {
@@ -512,6 +512,11 @@ bool is_last_of_day(std::span<const Tick> ticks, std::size_t i) {
   return i + 1 == ticks.size() || ticks[i + 1].date != ticks[i].date;
 }
 
+bool is_zero_day(const RenderOptions& options, std::uint32_t date) {
+  return options.zero_days.empty() ||
+         std::ranges::find(options.zero_days, date) != options.zero_days.end();
+}
+
 bool leaves_away(const RenderOptions& options, std::uint32_t date) {
   if (std::ranges::find(options.missing_days, date) != options.missing_days.end()) return true;
   return options.no_mondays &&
@@ -533,7 +538,7 @@ Result<Rendered> render(const DataSource& source, const Query& query, Form form,
         for (std::size_t i = 0; i < ticks.size(); ++i) {
           auto tick = ticks[i];
           if (leaves_away(options, tick.date)) continue;
-          if (options.zero_bars) {
+          if (options.zero_bars && is_zero_day(options, tick.date)) {
             tick.open = tick.high = tick.low = tick.close = 0;
             tick.volume = tick.count = tick.ms_of_day2 = 0;
             if (query.kind == Kind::stock) tick = {.date = tick.date, .ms_of_day = tick.ms_of_day};

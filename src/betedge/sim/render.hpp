@@ -68,6 +68,7 @@ struct RenderOptions {
   // Every open, high, low, close and volume zero; of a stock the quotes too, as a series has them
   // that the vendor does not have. An option that nobody traded is quoted all the same.
   bool zero_bars = false;
+  std::vector<std::uint32_t> zero_days{};     // only of these, yyyymmdd; empty: of all
   bool midnight = false;                      // v2, intraday: a day's last row is stamped 86400000
   bool mixed_scales = false;                  // every second row's prices with all four decimals
   bool no_mondays = false;                    // without the rows of any Monday

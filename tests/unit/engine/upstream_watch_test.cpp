@@ -141,7 +141,7 @@ TEST_F(UpstreamWatchTest, OneThatAnswersProbesAndRefusesCallsSaysSoUntilACallSuc
   EXPECT_EQ(*watch_.waiting_for(), since) << "the time of the first refusal in a row stays";
   settle();
   changes_ = 0;
-  watch_.succeeded();
+  watch_.failed({ErrorCode::upstream_refused, "HTTP 400", {}});  // is an answer
   EXPECT_EQ(watch_.waiting_for(), std::nullopt);
   EXPECT_FALSE(watch_.is_open());
   EXPECT_EQ(changes_, 1);

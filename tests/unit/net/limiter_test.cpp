@@ -158,7 +158,8 @@ TEST(Limiter, LetsNobodyInWhileItIsHeld) {
   world.start(use(world, limiter, watch, 4, gives_up.get_token()));
   EXPECT_EQ(limiter.in_use(), 1u);
   gives_up.request_stop();
-  drain(world);
+  while (world.step()) {
+  }
   EXPECT_EQ(watch.cancelled, 1);
   EXPECT_EQ(limiter.in_use(), 0u) << "who is inside comes out";
   EXPECT_EQ(limiter.waiting(), 3u);

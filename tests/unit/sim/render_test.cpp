@@ -292,6 +292,13 @@ TEST(RenderTest, TwinsAndZeroBars) {
        parse(Form::v2_csv, body(market, query, Form::v2_csv, {.zero_bars = true}), query)) {
     EXPECT_EQ(tick, (Tick{.date = 20240312, .ms_of_day = tick.ms_of_day}));
   }
+  const auto two_days = query_of(Kind::stock, Schema::eod, "IBM", kDay, day(2024, 3, 13));
+  const auto one_zero = parse(
+      Form::v3_csv,
+      body(market, two_days, Form::v3_csv, {.zero_bars = true, .zero_days = {20240313}}), two_days);
+  ASSERT_EQ(one_zero.size(), 2U);
+  EXPECT_EQ(one_zero[0], read_rows(market, two_days)[0]);
+  EXPECT_EQ(one_zero[1].second.close, 0);
   const auto quotes = query_of(Kind::stock, Schema::quote, "IBM", kDay, kDay);
   for (const auto& [contract, tick] :
        parse(Form::v3_csv, body(market, quotes, Form::v3_csv, {.zero_bars = true}), quotes)) {

@@ -205,6 +205,7 @@ TEST(Meaning, RetryAfterIsHonouredUpToTwoMinutesAndOnlyWhenItIsANumber) {
   EXPECT_EQ(waits(""), 0ms);
   EXPECT_EQ(waits("-5"), 0ms);
   EXPECT_EQ(waits("soon"), 0ms);
+  EXPECT_EQ(std::get<Error>(meaning_of(503, "", "7")).retry_after, 7s) << "not 429 alone";
 }
 
 TEST(Meaning, ControlCharactersOfTheTerminalDoNotReachTheLog) {
@@ -215,19 +216,19 @@ TEST(Meaning, ControlCharactersOfTheTerminalDoNotReachTheLog) {
 // What a tired operator reads at night.
 TEST(Meaning, SaysWhatToDoOrThatItPasses) {
   const auto says = [](int status) {
-    return std::get<Error>(meaning_of(status, ":Some words.", "")).message;
+    return std::get<Error>(meaning_of(status, "Some words.", "")).message;
   };
   EXPECT_EQ(says(474),
             "HTTP 474 the terminal has lost its connection to ThetaData and tries to get it back: "
-            ":Some words.");
+            "Some words.");
   EXPECT_EQ(says(476),
             "HTTP 476 the terminal was first used from another address and serves only that one: "
             "restart it, and let everybody call it as 127.0.0.1, literally (THETA_BASE_URL): "
-            ":Some words.");
+            "Some words.");
   EXPECT_EQ(says(478),
             "HTTP 478 another terminal has logged in with this account: stop that one, or restart "
-            "this one: :Some words.");
-  EXPECT_EQ(says(571), "HTTP 571 the terminal is starting: :Some words.");
+            "this one: Some words.");
+  EXPECT_EQ(says(571), "HTTP 571 the terminal is starting: Some words.");
 }
 
 struct NotReadyCase {
