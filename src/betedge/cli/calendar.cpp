@@ -62,11 +62,12 @@ struct Grid {
   }
 };
 
-Grid grid_of(std::size_t columns, std::size_t most_months) {
+Grid grid_of(std::size_t columns, std::size_t most_months, std::size_t years) {
   const Grid roomy{.cell = 2, .gap = 2, .per_row = most_months};
   if (roomy.width(most_months) <= columns) {
     auto grid = roomy;
-    grid.has_panel = roomy.width(most_months) + kPanel <= columns;
+    // Of a single year the legend says as much.
+    grid.has_panel = years > 1 && roomy.width(most_months) + kPanel <= columns;
     return grid;
   }
   for (const std::size_t months : {12U, 6U, 4U, 3U, 2U}) {
@@ -214,7 +215,7 @@ std::string calendar(const wire::Coverage& coverage, std::size_t columns, BarSty
   for (const auto& [number, year] : years) {
     most_months = std::max<std::size_t>(most_months, year.last_month - year.first_month + 1);
   }
-  const auto grid = grid_of(columns, most_months);
+  const auto grid = grid_of(columns, most_months, years.size());
   std::string text;
   for (const auto& [number, year] : years) {
     for (auto from = year.first_month; from <= year.last_month;) {

@@ -31,9 +31,9 @@ std::string_view words_of(DayState state);
 
 // Its years, each a line of months and five of weekdays, a column a week and a glyph a session;
 // what is no session, or was not asked for, stays blank. From 76 columns a year stands side by
-// side, from 147 with room between the sessions, from 165 with the year's counts beside it; in
-// fewer, a year is broken into rows of months. Every line ends with a line end and is at most
-// `columns` wide; from 11 all is readable. Empty when there are no sessions.
+// side, from 147 with room between the sessions; of several years, from 165, each has its counts
+// beside it. In fewer columns a year is broken into rows of months. Every line ends with a line end
+// and is at most `columns` wide; from 11 all is readable. Empty when there are no sessions.
 std::string calendar(const wire::Coverage& coverage, std::size_t columns, BarStyle style);
 
 // What the glyphs mean, with how many there are of each, in lines of at most `columns`.
