@@ -92,7 +92,7 @@ def test_the_examples_of_the_page_are_understood(simulate, serve):
             elif option == "-c":
                 options.pop(0)
             else:
-                assert option == "-N", line
+                assert option in ("-N", "-OJ"), line
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
         connection.request(method, url, body, {"Content-Type": "application/json"} if body else {})
         answer = connection.getresponse()  # its head alone: one of them never ends
@@ -108,6 +108,8 @@ def test_the_examples_of_the_page_are_understood(simulate, serve):
 # What cannot be made to happen from outside at will, and where it is tested instead.
 NOT_FROM_OUTSIDE = {
     "idempotency_in_flight": "two requests in the same moment: tests/unit/server/api_test.cpp",
+    "lake_unavailable": "a lake that fails: tests/unit/server/lake_api_test.cpp",
+    "verification_in_progress": "two in the same moment: tests/unit/server/lake_api_test.cpp",
     "internal_error": "a handler that throws: tests/unit/server/api_test.cpp",
     "request_timeout": "ten seconds of silence: tests/unit/server/api_test.cpp, net/http_server_test.cpp",
     "starting": "the moment before the store is open: tests/unit/server/api_test.cpp",
@@ -183,6 +185,7 @@ def test_the_content_of_a_request(shared_server, met):
         "invalid_status": client.get("/jobs?job_status=x"),
         "not_found": client.get("/nope"),
         "job_not_found": client.get(NOBODY),
+        "object_not_found": client.get("/objects/nothing"),
         "upstream_not_found": client.request("PUT", "/upstreams/nobody", {"concurrency": 1}),
         "method_not_allowed": client.request("PATCH", "/jobs"),
         "misdirected": client.get("/jobs", {"Host": "evil.example"}),
@@ -200,6 +203,8 @@ def test_the_state_of_jobs(simulate, serve, met):
     job = client.post("/historical/stock", DAY, key).json()["job_id"]
     met("idempotency_key_reused", client.post("/historical/stock", {**DAY, "root": "MSFT"}, key))
     server.wait_job(job)
+    key = next(iter(server.objects()))
+    met("range_not_satisfiable", client.get(f"/objects/{key}", {"Range": "bytes=99999999-"}))
     met("conflict", client.post(f"/jobs/{job}/retry", b""))
     met("quota_exceeded", client.post("/historical/stock", {**DAY, "end_date": "20240105"}))
 

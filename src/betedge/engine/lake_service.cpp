@@ -185,10 +185,17 @@ Task<Result<LakeListing>> LakeService::list(std::string prefix, std::string afte
 }
 
 Task<Result<std::optional<ObjectInfo>>> LakeService::stat(ObjectKey key) {
-  auto found = co_await ports_.lake.stat(std::move(key));
+  auto found = co_await ports_.lake.stat(key);
   // The store's own folder is no object's.
   if (!found && found.error().code == ErrorCode::invalid_request) co_return std::nullopt;
-  co_return found;
+  if (found) co_return found;
+  // A folder of a lake that is one cannot be read as an object, and is none: a listing tells it
+  // from an outage.
+  auto listed = co_await ports_.lake.list(key.text(), "", 1);
+  if (!listed) co_return found;
+  const bool is_there = !listed->objects.empty() && listed->objects.front().key == key;
+  if (is_there) co_return found;
+  co_return std::nullopt;
 }
 
 Task<Result<Bytes>> LakeService::read(ObjectKey key, std::uint64_t offset, std::size_t length) {

@@ -22,7 +22,7 @@ constexpr std::int64_t kApplicationId = 0x62746564;
 // used twice: an old fence must not fit a new fetch.
 //
 // A step that has once been released is never changed; what comes later is a step of its own.
-constexpr std::array<std::string_view, 2> kSteps = {R"sql(
+constexpr std::array<std::string_view, 3> kSteps = {R"sql(
 CREATE TABLE job (
   id INTEGER PRIMARY KEY,
   job_id TEXT NOT NULL UNIQUE,
@@ -162,6 +162,22 @@ CREATE INDEX idempotency_of_job ON idempotency (job);
 
 ALTER TABLE object ADD COLUMN took_ms INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE object ADD COLUMN price_type INTEGER NOT NULL DEFAULT 0;  -- 0 float64, 1 float32
+)sql",
+                                                    R"sql(
+-- Fetches of one batch are claimed together, but for one that was tried before, or was lost twice
+-- with whoever ran it.
+ALTER TABLE fetch ADD COLUMN batch TEXT NOT NULL DEFAULT '';
+CREATE INDEX fetch_batch ON fetch (batch)
+  WHERE state = 0 AND run_at IS NULL AND attempts = 0 AND crashes < 2 AND batch <> '';
+
+-- What is known of a key: of its object, of the last try that failed, or of both. Without an object
+-- `what` is NULL, and the numbers say nothing.
+ALTER TABLE object ADD COLUMN what INTEGER DEFAULT 0;  -- 0 written, 1 adopted, 2 no_data
+ALTER TABLE object ADD COLUMN column_style INTEGER NOT NULL DEFAULT 0;  -- 0 plain, 1 typed
+ALTER TABLE object ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+ALTER TABLE object ADD COLUMN missing_sessions TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE object ADD COLUMN error TEXT CHECK (what IS NOT NULL OR error IS NOT NULL);
+ALTER TABLE object ADD COLUMN failed_at INTEGER CHECK ((failed_at IS NULL) = (error IS NULL));
 )sql"};
 
 std::int64_t number(Connection& connection, std::string_view sql) {

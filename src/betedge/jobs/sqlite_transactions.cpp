@@ -1,111 +1,22 @@
+// What Transactions changes, but for the claim (sqlite_claims.cpp) and what is known of objects
+// (sqlite_objects.cpp).
 #include "betedge/jobs/sqlite_transactions.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <iterator>
-#include <limits>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
+#include "betedge/jobs/sqlite_values.hpp"
+
 namespace betedge::jobs::sqlite {
-
-namespace {
-
-using nlohmann::json;
-
-#define BETEDGE_JOB_COLUMNS                                                                 \
-  "id, ready, last_served, job_id, status, pending, running, succeeded, skipped, no_data, " \
-  "failed, cancelled, rows, bytes, error_message, created_at, updated_at, started_at, "     \
-  "finished_at, version, request_json, warnings, not_yet_available, upstream, "             \
-  "cancel_requested, retries "
-
-template <class Enum>
-std::int64_t number(Enum value) {
-  return static_cast<std::int64_t>(value);
-}
-
-std::string warnings_text(const std::vector<std::string>& warnings) {
-  return json(warnings).dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
-std::string labels_text(const std::map<std::string, std::string>& labels) {
-  return json(labels).dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
-std::string dates_text(const std::vector<Date>& dates) {
-  auto numbers = json::array();
-  for (const auto date : dates) numbers.push_back(to_yyyymmdd(date));
-  return numbers.dump();
-}
-
-std::vector<Date> read_dates(const std::string& text) {
-  std::vector<Date> dates;
-  for (const auto& entry : json::parse(text))
-    dates.push_back(from_yyyymmdd(entry.get<std::uint32_t>()).value());
-  return dates;
-}
-
-ObjectKey read_key(const std::string& text) {
-  return ObjectKey::parse(text).value();
-}
-
-std::unexpected<Error> no_such_job(const JobId& job) {
-  return fail(ErrorCode::not_found, fmt::format("no job {}", job.text()));
-}
-
-std::int64_t limit_or_all(std::optional<std::size_t> limit) {
-  constexpr auto most = std::numeric_limits<std::int64_t>::max() - 1;
-  return limit ? static_cast<std::int64_t>(std::min<std::size_t>(*limit, most)) : -1;
-}
-
-}  // namespace
 
 Transactions::Transactions(Connection& connection) : db_(connection) {
   auto query = db_.query("SELECT max(last_served) FROM job WHERE status IN (0, 1)");
   if (query.next()) served_ = query.integer(0);
-}
-
-// --- Jobs as rows
-// ---------------------------------------------------------------------------------
-
-Transactions::Row Transactions::read_row(Query& query) {
-  Row row;
-  int column = 0;
-  row.id = query.integer(column++);
-  row.ready = query.integer(column++);
-  row.last_served = query.integer(column++);
-  auto& info = row.info;
-  info.job_id = JobId::parse(query.text(column++)).value();
-  info.status = static_cast<JobStatus>(query.integer(column++));
-  for (auto* count :
-       {&info.items.pending, &info.items.running, &info.items.succeeded, &info.items.skipped,
-        &info.items.no_data, &info.items.failed, &info.items.cancelled})
-    *count = query.as<std::uint32_t>(column++);
-  info.rows = query.as<std::uint64_t>(column++);
-  info.bytes = query.as<std::uint64_t>(column++);
-  if (!query.is_null(column)) info.error_message = query.text(column);
-  ++column;
-  info.created_at = query.time(column++);
-  info.updated_at = query.time(column++);
-  info.started_at = query.optional_time(column++);
-  info.finished_at = query.optional_time(column++);
-  info.version = query.as<std::uint64_t>(column++);
-  info.request_json = query.text(column++);
-  info.warnings = json::parse(query.text(column++)).get<std::vector<std::string>>();
-  info.not_yet_available = read_dates(query.text(column++));
-  info.upstream = query.text(column++);
-  info.cancel_requested = query.integer(column++) != 0;
-  info.retries = query.as<std::uint32_t>(column++);
-  return row;
-}
-
-std::vector<JobInfo> Transactions::read_jobs(Query query) {
-  std::vector<JobInfo> jobs;
-  while (query.next()) jobs.push_back(read_row(query).info);
-  return jobs;
 }
 
 Transactions::Row Transactions::row_of(std::int64_t id) {
@@ -168,9 +79,6 @@ std::string Transactions::first_failure(std::int64_t job) {
   return label.empty() ? query.text(1) : fmt::format("{}: {}", label, query.text(1));
 }
 
-// --- What changes
-// -----------------------------------------------------------------------------------
-
 // The answer to a submission that is not to make a job.
 std::optional<CreatedJob> Transactions::known_submission(const NewJob& job, Moment now) {
   using How = CreatedJob::How;
@@ -215,7 +123,7 @@ void Transactions::remember_key(const NewJob& job, std::int64_t id, Moment now) 
 }
 
 Transactions::Attached Transactions::attach(const std::string& key, const std::string& label,
-                                            const std::string& spec) {
+                                            const std::string& spec, const std::string& batch) {
   {
     auto query = db_.query(
         "SELECT id, state, run_at IS NULL FROM fetch INDEXED BY fetch_active "
@@ -226,7 +134,9 @@ Transactions::Attached Transactions::attach(const std::string& key, const std::s
       return {query.integer(0), is_running, !is_running && query.integer(2) != 0};
     }
   }
-  db_.query("INSERT INTO fetch (object_key, label, spec) VALUES (?, ?, ?)", key, label, spec).run();
+  db_.query("INSERT INTO fetch (object_key, label, spec, batch) VALUES (?, ?, ?, ?)", key, label,
+            spec, batch)
+      .run();
   return {.fetch = db_.last_row_id()};
 }
 
@@ -253,14 +163,13 @@ Result<CreatedJob> Transactions::create_job(const NewJob& job, Moment now) {
          "not_yet_available, upstream, priority, labels, equal_to) "
          "VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, ?, ?, ?, ?, ?, ?, ?)",
          job.job_id.text(), number(info.status), info.created_at, info.updated_at, info.finished_at,
-         info.version, job.request_json, warnings_text(job.warnings),
-         dates_text(job.not_yet_available), job.upstream, job.priority, labels_text(job.labels),
-         job.equal_to)
+         info.version, job.request_json, json_text(job.warnings), dates_text(job.not_yet_available),
+         job.upstream, job.priority, json_text(job.labels), job.equal_to)
       .run();
   row.id = db_.last_row_id();
   std::uint32_t seq = 0;
   for (const auto& fetch : job.fetches) {
-    const auto attached = attach(fetch.key.text(), fetch.label, fetch.spec_json);
+    const auto attached = attach(fetch.key.text(), fetch.label, fetch.spec_json, fetch.batch);
     const bool is_ready = attached.is_ready && !attached.is_running;
     db_.query("INSERT INTO item (job, seq, fetch, state, ready) VALUES (?, ?, ?, ?, ?)", row.id,
               seq++, attached.fetch, attached.is_running ? 1 : 0, is_ready ? 1 : 0)
@@ -280,112 +189,6 @@ Result<CreatedJob> Transactions::create_job(const NewJob& job, Moment now) {
       .run();
   remember_key(job, row.id, now);
   return CreatedJob{CreatedJob::How::made, std::move(info)};
-}
-
-Result<JobStore::Claims> Transactions::claim(const std::string& upstream, std::size_t max,
-                                             const std::string& owner,
-                                             std::chrono::milliseconds lease, Moment now) {
-  Rows rows;
-  {
-    std::vector<FetchId> due;
-    {
-      auto query = db_.query(
-          "UPDATE fetch SET run_at = NULL WHERE state = 0 AND run_at IS NOT NULL AND run_at <= ? "
-          "RETURNING id",
-          now.lease);
-      while (query.next()) due.push_back(query.integer(0));
-    }
-    std::map<std::int64_t, std::int64_t> ready;
-    for (const auto fetch : due) {
-      auto query =
-          db_.query("UPDATE item SET ready = 1 WHERE fetch = ? AND state = 0 RETURNING job", fetch);
-      while (query.next()) ++ready[query.integer(0)];
-    }
-    // No news to whoever watches the job: its items are pending as before.
-    for (const auto& [job, count] : ready)
-      db_.query("UPDATE job SET ready = ready + ? WHERE id = ?", count, job).run();
-  }
-
-  JobStore::Claims claims;
-  std::map<std::int64_t, JobInfo> changed;
-  // Jobs all of whose ready fetches wait for an object that another fetch is writing.
-  std::set<std::int64_t> blocked;
-  while (claims.fetches.size() < max) {
-    std::optional<Row> row;
-    {
-      auto query = db_.query("SELECT " BETEDGE_JOB_COLUMNS
-                             "FROM job INDEXED BY job_to_serve WHERE upstream = ? AND ready > 0 "
-                             "ORDER BY priority DESC, running, last_served, id",
-                             upstream);
-      while (!row && query.next()) {
-        auto candidate = read_row(query);
-        if (!blocked.contains(candidate.id)) row = std::move(candidate);
-      }
-    }
-    if (!row) break;
-    std::optional<ClaimedFetch> claimed;
-    {
-      auto query = db_.query(
-          "UPDATE fetch SET state = 1, fence = fence + 1, lease_until = ?, lease_owner = ? "
-          "WHERE id = (SELECT i.fetch FROM item i INDEXED BY item_ready "
-          "JOIN fetch f ON f.id = i.fetch WHERE i.job = ? AND i.ready = 1 AND NOT EXISTS "
-          "(SELECT 1 FROM fetch o INDEXED BY fetch_active WHERE o.object_key = f.object_key "
-          "AND o.state < 2 AND o.state = 1) ORDER BY i.seq LIMIT 1) "
-          "RETURNING id, fence, object_key, label, spec, attempts",
-          now.lease + lease, owner, row->id);
-      if (query.next())
-        claimed = ClaimedFetch{.fetch = query.integer(0),
-                               .fence = query.as<std::uint64_t>(1),
-                               .job_id = row->info.job_id,
-                               .key = read_key(query.text(2)),
-                               .label = query.text(3),
-                               .spec_json = query.text(4),
-                               .attempts_made = query.as<int>(5)};
-    }
-    if (!claimed) {
-      auto query = db_.query("SELECT 1 FROM item INDEXED BY item_ready WHERE job = ? AND ready = 1",
-                             row->id);
-      if (!query.next())
-        throw Failure(fmt::format("job {} counts a ready fetch that no item has", row->id));
-      blocked.insert(row->id);
-      continue;
-    }
-    std::vector<ItemPlace> places;
-    {
-      auto query = db_.query(
-          "UPDATE item SET state = 1, ready = 0 WHERE fetch = ? AND state = 0 RETURNING job, seq",
-          claimed->fetch);
-      while (query.next()) places.push_back({query.integer(0), query.as<std::uint32_t>(1)});
-    }
-    const auto first_id = row->id;
-    Rows served;
-    served.emplace(first_id, *std::move(row));
-    for (const auto& place : places) {
-      auto& one = row_in(served, place.job);
-      if (place.job == first_id) claimed->seq = place.seq;
-      one.ready -= 1;
-      one.info.items.pending -= 1;
-      one.info.items.running += 1;
-      if (one.info.status == JobStatus::pending) {
-        one.info.status = JobStatus::running;
-        one.info.started_at = std::max(one.info.updated_at, now.wall);
-      }
-    }
-    served.at(first_id).last_served = ++served_;
-    for (auto& [id, one] : served) {
-      save(one, now);
-      changed.insert_or_assign(id, std::move(one.info));
-    }
-    claims.fetches.push_back(*std::move(claimed));
-  }
-  for (auto& [id, info] : changed) claims.changed_jobs.push_back(std::move(info));
-
-  auto next = db_.query(
-      "SELECT min(run_at) FROM fetch INDEXED BY fetch_waiting WHERE state = 0 AND run_at IS NOT "
-      "NULL");
-  if (next.next() && !next.is_null(0))
-    claims.next_ready_in = std::chrono::ceil<std::chrono::milliseconds>(next.time(0) - now.lease);
-  return claims;
 }
 
 Result<void> Transactions::find_running(FetchId fetch, std::uint64_t fence) {
@@ -441,7 +244,11 @@ Result<std::vector<JobInfo>> Transactions::complete(FetchId fetch, std::uint64_t
          outcome.rows, outcome.bytes, outcome.sha256, outcome.note, number(outcome.state),
          outcome.error, fetch)
       .run();
-  if (outcome.object && outcome.state == ItemState::succeeded) record(*outcome.object);
+  if (outcome.state == ItemState::failed) {
+    record_failure(fetch, outcome.error, now);
+  } else if (outcome.object) {
+    record(*outcome.object);
+  }
   Rows rows;
   for (const auto& item : live_items(fetch)) {
     end_item(rows, item, ItemState::running, outcome.state);
@@ -450,16 +257,6 @@ Result<std::vector<JobInfo>> Transactions::complete(FetchId fetch, std::uint64_t
     info.bytes += outcome.bytes;
   }
   return save_all(std::move(rows), now);
-}
-
-void Transactions::record(const ObjectRecord& object) {
-  db_.query(
-         "INSERT OR REPLACE INTO object (object_key, size_bytes, rows, sha256, covers_through, "
-         "schema_version, written_at, took_ms, price_type) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-         object.key.text(), object.size_bytes, object.rows, object.sha256,
-         object.covers_through.time_since_epoch().count(), object.schema_version, object.written_at,
-         object.took.count(), std::to_underlying(object.layout.price_type))
-      .run();
 }
 
 void Transactions::requeue(Rows& rows, FetchId fetch, std::optional<Timestamp> run_at) {
@@ -518,6 +315,17 @@ std::vector<FetchId> Transactions::end_unneeded_fetches(std::int64_t job) {
   return running;
 }
 
+// Those whose items of this job failed with this version of it, and that nobody waits for now.
+std::vector<FetchId> Transactions::failed_fetches(std::int64_t job, std::uint64_t version) {
+  std::vector<FetchId> fetches;
+  auto query = db_.query(
+      "SELECT f.id FROM item i INDEXED BY item_failed JOIN fetch f ON f.id = i.fetch "
+      "WHERE i.job = ? AND i.state = 5 AND i.ended_version = ? AND f.state = 2",
+      job, version);
+  while (query.next()) fetches.push_back(query.integer(0));
+  return fetches;
+}
+
 Result<Changes> Transactions::fail_jobs(FetchId fetch, std::uint64_t fence,
                                         const std::string& error, Moment now) {
   BETEDGE_TRY_VOID(find_running(fetch, fence));
@@ -552,6 +360,9 @@ Result<Changes> Transactions::fail_jobs(FetchId fetch, std::uint64_t fence,
            "lease_owner = NULL WHERE id = ?",
            lost)
         .run();
+  for (const auto& [id, row] : rows)
+    for (const auto ended : failed_fetches(id, row.info.version + 1))
+      record_failure(ended, error, now);
   changes.jobs = save_all(std::move(rows), now);
   return changes;
 }
@@ -579,17 +390,21 @@ Result<std::vector<JobInfo>> Transactions::take_back(JobStore::Which which, int 
       requeue(rows, fetch, std::nullopt);
       continue;
     }
+    const auto error =
+        fmt::format("given up: whoever ran it crashed or went silent, {} times", max_crashes);
     db_.query(
            "UPDATE fetch SET state = 2, lease_until = NULL, lease_owner = NULL, error = ? "
            "WHERE id = ?",
-           fmt::format("given up: whoever ran it crashed or went silent, {} times", max_crashes),
-           fetch)
+           error, fetch)
         .run();
+    bool has_failed = false;
     for (const auto& item : live_items(fetch)) {
       const auto end =
           row_in(rows, item.job).info.cancel_requested ? ItemState::cancelled : ItemState::failed;
+      has_failed = has_failed || end == ItemState::failed;
       end_item(rows, item, ItemState::running, end);
     }
+    if (has_failed) record_failure(fetch, error, now);
   }
   return save_all(std::move(rows), now);
 }
@@ -646,21 +461,22 @@ Result<JobInfo> Transactions::retry_job(const JobId& job, Moment now) {
   struct Failed {
     std::uint32_t seq;
     FetchId fetch;
-    std::string key, label, spec;
+    std::string key, label, spec, batch;
   };
   std::vector<Failed> failed;
   {
     auto query = db_.query(
-        "SELECT i.seq, f.id, f.object_key, f.label, f.spec FROM item i INDEXED BY item_failed "
-        "JOIN fetch f ON f.id = i.fetch WHERE i.job = ? AND i.state = 5 ORDER BY i.seq",
+        "SELECT i.seq, f.id, f.object_key, f.label, f.spec, f.batch "
+        "FROM item i INDEXED BY item_failed JOIN fetch f ON f.id = i.fetch "
+        "WHERE i.job = ? AND i.state = 5 ORDER BY i.seq",
         row->id);
     while (query.next())
       failed.push_back({query.as<std::uint32_t>(0), query.integer(1), query.text(2), query.text(3),
-                        query.text(4)});
+                        query.text(4), query.text(5)});
   }
   info.status = JobStatus::pending;
   for (const auto& item : failed) {
-    const auto attached = attach(item.key, item.label, item.spec);
+    const auto attached = attach(item.key, item.label, item.spec, item.batch);
     db_.query(
            "UPDATE item SET fetch = ?, state = ?, ready = ?, ended_version = 0, error = NULL "
            "WHERE job = ? AND seq = ?",
@@ -701,115 +517,6 @@ Result<void> Transactions::delete_job(const JobId& job) {
               fetch, fetch)
         .run();
   return {};
-}
-
-// --- What only looks
-// --------------------------------------------------------------------------------
-
-Result<std::optional<JobInfo>> Transactions::get_job(const JobId& job) {
-  auto row = find_row(job);
-  if (!row) return std::nullopt;
-  return std::move(row->info);
-}
-
-Result<std::vector<JobInfo>> Transactions::list_jobs(const JobFilter& filter) {
-  const auto limit = limit_or_all(filter.limit);
-  if (filter.label)
-    return read_jobs(db_.query("SELECT " BETEDGE_JOB_COLUMNS
-                               "FROM job WHERE (? OR status = ?) AND EXISTS (SELECT 1 FROM "
-                               "json_each(job.labels) l WHERE l.key = ? AND l.value = ?) "
-                               "ORDER BY created_at DESC, id DESC LIMIT ?",
-                               !filter.status, filter.status ? number(*filter.status) : 0,
-                               filter.label->first, filter.label->second, limit));
-  if (filter.status)
-    return read_jobs(db_.query("SELECT " BETEDGE_JOB_COLUMNS
-                               "FROM job WHERE status = ? ORDER BY created_at DESC, id DESC "
-                               "LIMIT ?",
-                               number(*filter.status), limit));
-  return read_jobs(db_.query(
-      "SELECT " BETEDGE_JOB_COLUMNS "FROM job ORDER BY created_at DESC, id DESC LIMIT ?", limit));
-}
-
-Result<std::vector<JobInfo>> Transactions::active_jobs() {
-  return read_jobs(db_.query("SELECT " BETEDGE_JOB_COLUMNS
-                             "FROM job WHERE status IN (0, 1) ORDER BY created_at, id"));
-}
-
-Result<ItemPage> Transactions::list_items(const JobId& job, const ItemFilter& filter) {
-  const auto row = find_row(job);
-  if (!row) return no_such_job(job);
-  // What the fetch came to is not the item's when the item was cancelled, or its job failed as a
-  // whole, before.
-  auto query = db_.query(
-      "SELECT i.seq, f.object_key, f.label, i.state, f.attempts, i.state IN (2, 3), f.rows, "
-      "f.bytes, f.sha256, coalesce(i.error, f.error), f.note, i.ended_version "
-      "FROM item i JOIN fetch f ON f.id = i.fetch WHERE i.job = ? AND i.seq >= ? "
-      "AND (? OR i.state = ?) AND i.ended_version >= ? ORDER BY i.seq LIMIT ?",
-      row->id, filter.from_seq, !filter.state.has_value(), filter.state ? number(*filter.state) : 0,
-      filter.ended_after_version == 0 ? 0 : filter.ended_after_version + 1,
-      limit_or_all(filter.limit) + 1);
-  ItemPage page;
-  while (query.next()) {
-    if (page.items.size() == filter.limit) {
-      page.next = query.as<std::uint32_t>(0);
-      break;
-    }
-    const bool has_object = query.integer(5) != 0;
-    page.items.push_back({.seq = query.as<std::uint32_t>(0),
-                          .key = read_key(query.text(1)),
-                          .label = query.text(2),
-                          .state = static_cast<ItemState>(query.integer(3)),
-                          .attempts = query.as<int>(4),
-                          .rows = has_object ? query.as<std::uint64_t>(6) : 0,
-                          .bytes = has_object ? query.as<std::uint64_t>(7) : 0,
-                          .sha256 = has_object ? query.text(8) : std::string(),
-                          .error = query.text(9),
-                          .note = query.text(10),
-                          .ended_version = query.as<std::uint64_t>(11)});
-  }
-  return page;
-}
-
-Result<std::optional<ObjectRecord>> Transactions::find_object(const ObjectKey& key) {
-  auto query = db_.query(
-      "SELECT size_bytes, rows, sha256, covers_through, schema_version, written_at, took_ms, "
-      "price_type FROM object "
-      "WHERE object_key = ?",
-      key.text());
-  if (!query.next()) return std::nullopt;
-  return ObjectRecord{.key = key,
-                      .size_bytes = query.as<std::uint64_t>(0),
-                      .rows = query.as<std::uint64_t>(1),
-                      .sha256 = query.text(2),
-                      .covers_through = Date(std::chrono::days(query.integer(3))),
-                      .schema_version = query.as<int>(4),
-                      .written_at = query.time(5),
-                      .took = std::chrono::milliseconds(query.integer(6)),
-                      .layout = {.price_type = static_cast<PriceType>(query.integer(7))}};
-}
-
-Result<void> Transactions::record_object(const ObjectRecord& object) {
-  record(object);
-  return {};
-}
-
-Result<KnownKeyPage> Transactions::list_known(const std::string&, const std::string&, std::size_t) {
-  return fail(ErrorCode::internal, "not written yet");
-}
-
-Result<Experience> Transactions::experience(const std::string& key_prefix) {
-  auto query = db_.query(
-      "SELECT count(*), coalesce(sum(size_bytes), 0), coalesce(sum(took_ms), 0) FROM object "
-      "WHERE object_key >= ? AND object_key < ?",
-      key_prefix, key_prefix + "\x7f");  // keys are printable: nothing sorts behind it
-  Experience found;
-  if (!query.next()) return found;
-  found.objects = query.as<std::uint64_t>(0);
-  if (found.objects == 0) return found;
-  const auto objects = static_cast<double>(found.objects);
-  found.mean_bytes = static_cast<double>(query.integer(1)) / objects;
-  found.mean_seconds = static_cast<double>(query.integer(2)) / 1000 / objects;
-  return found;
 }
 
 }  // namespace betedge::jobs::sqlite

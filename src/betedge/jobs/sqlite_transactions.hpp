@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "betedge/jobs/sqlite_connection.hpp"
@@ -17,6 +18,25 @@ struct Moment {
   Timestamp wall;
   Timestamp lease;
 };
+
+// The statements that choose what is claimed: here for the test that looks how SQLite plans them.
+//
+// A fetch whose object is being written has to wait. `state < 2` says nothing beside `state = 1`,
+// but lets the partial index be used.
+#define BETEDGE_OBJECT_IS_FREE                                                      \
+  "NOT EXISTS (SELECT 1 FROM fetch o INDEXED BY fetch_active WHERE o.object_key = " \
+  "f.object_key AND o.state < 2 AND o.state = 1) "
+inline constexpr std::string_view kChooseFetch =
+    "SELECT f.id, f.object_key, f.batch, f.attempts = 0 AND f.crashes < 2 "
+    "FROM item i INDEXED BY item_ready JOIN fetch f ON f.id = i.fetch "
+    "WHERE i.job = ? AND i.ready = 1 AND " BETEDGE_OBJECT_IS_FREE "ORDER BY i.seq LIMIT 1";
+inline constexpr std::string_view kChooseBatch =
+    "SELECT f.id, f.object_key FROM fetch f INDEXED BY fetch_batch "
+    "WHERE f.batch = ? AND f.batch <> '' AND f.state = 0 AND f.run_at IS NULL "
+    "AND f.attempts = 0 AND f.crashes < 2 AND EXISTS (SELECT 1 FROM item i INDEXED BY "
+    "item_of_fetch "
+    "JOIN job j ON j.id = i.job WHERE i.fetch = f.id AND i.ready = 1 AND j.upstream = ?) "
+    "AND " BETEDGE_OBJECT_IS_FREE "ORDER BY f.object_key, f.id";
 
 // What JobStore promises, call by call, as statements on one connection. Knows no thread and no
 // commit: it is called inside a transaction, and whoever gets an error from it rolls back. Throws
@@ -90,17 +110,31 @@ class Transactions {
     bool is_running = false;
     bool is_ready = true;
   };
-  Attached attach(const std::string& key, const std::string& label, const std::string& spec);
+  Attached attach(const std::string& key, const std::string& label, const std::string& spec,
+                  const std::string& batch);
+  // Makes what waited for a time that has come ready.
+  void wake_due(Moment now);
+  // The first ready fetch of the job that may run now, and those that come along, in key order;
+  // none when each of them waits for an object that another fetch is writing.
+  struct Choice {
+    std::vector<FetchId> fetches;
+    std::string batch;
+  };
+  Choice choose(std::int64_t job, const std::string& upstream);
+  ClaimedFetch take(Rows& rows, FetchId fetch, std::int64_t served_job, const std::string& owner,
+                    Timestamp lease_until, Moment now);
   // Writes the row back as its next version; ends the job when its last item has ended.
   void save(Row& row, Moment now);
   std::vector<JobInfo> save_all(Rows rows, Moment now);
   std::string first_failure(std::int64_t job);
   void record(const ObjectRecord& object);
+  void record_failure(FetchId fetch, const std::string& error, Moment now);
+  std::vector<FetchId> failed_fetches(std::int64_t job, std::uint64_t version);
   std::optional<CreatedJob> known_submission(const NewJob& job, Moment now);
   void remember_key(const NewJob& job, std::int64_t id, Moment now);
 
   Connection& db_;
-  std::int64_t served_ = 0;  // grows with each claimed fetch; the order of "longest ago"
+  std::int64_t served_ = 0;  // grows with each claimed batch; the order of "longest ago"
 };
 
 }  // namespace betedge::jobs::sqlite

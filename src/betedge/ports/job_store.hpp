@@ -71,15 +71,15 @@ struct CreatedJob {
 struct ClaimedFetch {
   FetchId fetch = 0;
   std::uint64_t fence = 0;
-  JobId job_id;
-  std::uint32_t seq = 0;  // the item's place in its job, from 0
+  JobId job_id;           // one of those that need it: the one that was served, if it does
+  std::uint32_t seq = 0;  // the item's place in that job, from 0
   ObjectKey key;
   std::string label;
   std::string spec_json;
   int attempts_made = 0;   // before this claim
   std::string upstream{};  // as it was claimed for
   // Those of one claim with the same batch that follow each other are to be brought together, up to
-  // kLargestBatch; empty: alone, also when the fetch has a batch but was tried before.
+  // kLargestBatch; empty: alone, also when it has a batch but may not be brought with it (claim).
   std::string batch{};
 };
 
@@ -94,7 +94,7 @@ struct ObjectRecord {
   What what = What::written;
   std::uint64_t size_bytes = 0;  // 0 of no_data, as are rows
   std::uint64_t rows = 0;
-  std::string sha256;  // lower-case hex; empty of no_data
+  std::string sha256{};  // lower-case hex; empty of no_data
   Date covers_through{};
   int schema_version = 0;             // 0 of an adopted file that does not say
   Timestamp written_at{};             // when we published, adopted or were told
@@ -103,6 +103,7 @@ struct ObjectRecord {
   std::string reason{};  // of no_data: "no_data", "zero_series"
   std::vector<Date>
       missing_sessions{};  // of its period, that it has no rows of; as the vendor had it
+  friend bool operator==(const ObjectRecord&, const ObjectRecord&) = default;
 };
 
 // The last try to bring a key's object that failed for good, when none has succeeded since.
@@ -203,9 +204,10 @@ class JobStore {
 
   // Up to `max` batches of ready fetches of jobs of this upstream, leased: of the jobs with the
   // highest priority, of these the one with the fewest running items first (then the one served
-  // longest ago), in date order within a job. With a fetch come all ready ones of its batch, of
-  // whatever job, up to kLargestBatch, unless it was tried before: one that spoils a batch must not
-  // spoil it twice. Jobs become `running` with their first claim.
+  // longest ago), in date order within a job. With a fetch come the ready ones of its batch, of
+  // whatever job of this upstream, up to kLargestBatch, but never two that write one object. One
+  // that was tried before, or was taken back twice, comes alone: what spoils a batch must not go on
+  // spoiling it. Jobs become `running` with their first claim.
   static constexpr std::size_t kLargestBatch = 31;
   struct Claims {
     std::vector<ClaimedFetch> fetches;  // those of a batch one after the other, by key

@@ -177,7 +177,7 @@ std::vector<Handlers::Route> Handlers::lake_routes() {
                      "application/*"},
                     {304, "", "It is as `If-None-Match` says.", {"ETag", "Cache-Control"}}},
         .problems = and_also(of_the_lake, {object_not_found, range_not_satisfiable}),
-        .example = "/objects/historical-stock/eod/AAPL/2023/data.parquet\" -OJ"},
+        .example = "/objects/historical-stock/ohlc/1m/AAPL/2024/01/02/data.parquet\" -OJ"},
        &Handlers::get_object},
       {{.method = get,
         .pattern = "/jobs/{job_id}/manifest",

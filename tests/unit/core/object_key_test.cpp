@@ -35,6 +35,29 @@ TEST_P(ObjectKeyTest, IsWhereTheLoadersLook) {
   EXPECT_EQ(ObjectKey::parse(key.text()), key);
 }
 
+TEST_P(ObjectKeyTest, SaysWhatItIsOf) {
+  const KeyCase& tested = GetParam();
+  const auto key = ObjectKey::parse(tested.key).value();
+  const auto facts = facts_of(key);
+  ASSERT_TRUE(facts.has_value());
+  EXPECT_EQ(facts->kind, tested.kind);
+  EXPECT_EQ(facts->schema, tested.schema);
+  EXPECT_EQ(facts->interval, tested.interval);
+  EXPECT_EQ(facts->window, tested.window);
+  EXPECT_EQ(facts->format, tested.format);
+  EXPECT_EQ(facts->root.text(), tested.root);
+  EXPECT_LE(facts->dates.first, tested.day);
+  EXPECT_GE(facts->dates.last, tested.day);
+  // The same object from its first to its last day, and no day more.
+  for (const Date day : {facts->dates.first, facts->dates.last})
+    EXPECT_EQ(object_key(*facts, day), key);
+  EXPECT_NE(object_key(*facts, facts->dates.last + days{1}), key);
+  EXPECT_NE(object_key(*facts, facts->dates.first - days{1}), key);
+  EXPECT_TRUE(tested.key.starts_with(series_prefix(*facts)));
+  EXPECT_EQ(tested.key.substr(series_prefix(*facts).size(), 4),
+            to_yyyymmdd_text(tested.day).substr(0, 4));
+}
+
 using enum Kind;
 using enum Schema;
 using enum FileFormat;
@@ -133,6 +156,56 @@ INSTANTIATE_TEST_SUITE_P(
                 "AAPL",
                 "historical-stock/quote/60001ms@000000-100001.123/AAPL/2024/01/05/data.parquet"}),
     [](const auto& tested) { return tested.param.name; });
+
+TEST(ObjectKeyFacts, EarningsAreOfMonths) {
+  const auto facts = facts_of(ObjectKey::parse("earnings/2024/02/data.parquet").value());
+  ASSERT_TRUE(facts.has_value());
+  EXPECT_EQ(facts->kind, Kind::earnings);
+  EXPECT_EQ(facts->root, Symbol());
+  EXPECT_EQ(facts->schema, Schema::eod);
+  EXPECT_EQ(facts->dates, (DateRange{2024y / 2 / 1, sys_days{2024y / 2 / 29}}));
+  EXPECT_EQ(series_prefix(*facts), "earnings/");
+}
+
+TEST(ObjectKeyFacts, ASymbolMayLookLikeAYear) {
+  const auto facts =
+      facts_of(ObjectKey::parse("historical-stock/eod/2000/2000/data.parquet").value());
+  ASSERT_TRUE(facts.has_value());
+  EXPECT_EQ(facts->root.text(), "2000");
+  EXPECT_EQ(series_prefix(*facts), "historical-stock/eod/2000/");
+}
+
+TEST(ObjectKeyFacts, WhatNoRequestNeedsIsOfNothing) {
+  for (const auto* text :
+       {"a",
+        "data.parquet",
+        "manifests/0194f3a2.json",
+        "earnings/2024/data.parquet",
+        "earnings/2024/13/data.parquet",
+        "earnings/2024/02/data.csv",
+        "earnings/2024/02/other.parquet",
+        "earnings/2024/02/03/data.parquet",
+        "historical-stock/eod/AAPL/24/data.parquet",
+        "historical-stock/eod/aapl/2024/data.parquet",
+        "historical-stock/eod/AAPL/2024/01/data.parquet",
+        "historical-options/eod/AAPL/2024/data.parquet",
+        "historical-options/eod/AAPL/2024/1/data.parquet",
+        "historical-options/quote/15m/20240119/AAPL/2024/01/05/data.parquet",
+        "historical-options/quote/15m/all/AAPL/2024/02/30/data.parquet",
+        "historical-stock/trades/1m/AAPL/2024/01/05/data.parquet",
+        "historical-stock/quote/60s/AAPL/2024/01/05/data.parquet",
+        "historical-stock/quote/2d/AAPL/2024/01/05/data.parquet",
+        "historical-stock/quote/0m/AAPL/2024/01/05/data.parquet",
+        "historical-stock/quote/m/AAPL/2024/01/05/data.parquet",
+        "historical-stock/quote/1m@/AAPL/2024/01/05/data.parquet",
+        "historical-stock/quote/1m@-/AAPL/2024/01/05/data.parquet",
+        "historical-stock/quote/1m@10-11/AAPL/2024/01/05/data.parquet",
+        "historical-stock/quote/1m@250000-/AAPL/2024/01/05/data.parquet",
+        "historical-stock/quote/1m@106000-/AAPL/2024/01/05/data.parquet",
+        "historical-stock/quote/99999999999999999999m/AAPL/2024/01/05/data.parquet",
+        "historical-stock/quote/1m/AAPL/2024/01/05/06/data.parquet"})
+    EXPECT_EQ(facts_of(ObjectKey::parse(text).value()), std::nullopt) << text;
+}
 
 TEST(ObjectKeyParseTest, KeepsEverythingThatStaysInTheLake) {
   for (const auto* text :

@@ -239,5 +239,34 @@ TEST(PlanSubmissionTest, IsThePlansOfItsSymbolsOneAfterTheOther) {
   EXPECT_EQ(planned.not_yet_available.size(), 2U) << "each day once";
 }
 
+TEST(PlanTest, OfSomeDaysOnlyTheObjectsThatHoldThemArePlanned) {
+  const auto request = request_for(Kind::stock, Schema::ohlc, 2024y / 1 / 2, 2024y / 1 / 12);
+  const std::vector<DateRange> only{{2024y / 1 / 3, 2024y / 1 / 4}, {2024y / 1 / 9, 2024y / 1 / 9}};
+  EXPECT_EQ(keys_of(plan(request, kLater, only)),
+            (std::vector<std::string>{"historical-stock/ohlc/15m/TEST/2024/01/03/data.parquet",
+                                      "historical-stock/ohlc/15m/TEST/2024/01/04/data.parquet",
+                                      "historical-stock/ohlc/15m/TEST/2024/01/09/data.parquet"}));
+}
+
+TEST(PlanTest, AnObjectOfAPeriodIsPlannedForAnyOfItsSessions) {
+  const auto request = request_for(Kind::option, Schema::eod, 2024y / 1 / 1, 2024y / 4 / 30);
+  // A day of February; and a weekend of March, which is no session of it.
+  const std::vector<DateRange> only{{2024y / 2 / 14, 2024y / 2 / 14},
+                                    {2024y / 3 / 2, 2024y / 3 / 3}};
+  const auto planned = plan(request, kLater, only);
+  ASSERT_EQ(keys_of(planned),
+            std::vector<std::string>{"historical-options/eod/TEST/2024/02/data.parquet"});
+  EXPECT_EQ(planned.items[0].covers, (DateRange{2024y / 2 / 1, 2024y / 2 / 29}));
+}
+
+TEST(PlanTest, ASubmissionOfSomeDaysIsSoForEachOfItsRequests) {
+  auto one = request_for(Kind::stock, Schema::quote, 2024y / 1 / 2, 2024y / 1 / 5);
+  auto two = one;
+  two.root = Symbol::parse("OTHER").value();
+  const Submission submission{
+      .requests = {one, two}, .labels = {}, .only = {{2024y / 1 / 4, 2024y / 1 / 4}}};
+  EXPECT_EQ(plan(submission, kLater).items.size(), 2U);
+}
+
 }  // namespace
 }  // namespace betedge::core

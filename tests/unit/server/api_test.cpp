@@ -19,11 +19,13 @@ TEST_F(ApiTest, DescribesItselfWithNothingThatIsNotThere) {
 }
 
 TEST_F(ApiTest, AnswersEveryEndpointOfItsTableAndNoOtherMethodOfIt) {
+  lake_.put(ObjectKey::parse("a/b").value(), Bytes(1));
   for (const auto& endpoint : Api::endpoints()) {
     auto path = std::string(endpoint.pattern);
     if (const auto at = path.find("{job_id}"); at != std::string::npos) path.replace(at, 8, "x");
     if (const auto at = path.find("{name}"); at != std::string::npos)
       path.replace(at, 6, "thetadata");
+    if (const auto at = path.find("{key...}"); at != std::string::npos) path.replace(at, 8, "a/b");
     EXPECT_NE(ask(std::string(to_text(endpoint.method)), path).status, 404) << path;
     const auto wrong = ask("PATCH", path);
     EXPECT_EQ(wrong.status, 405) << path;
@@ -556,7 +558,8 @@ TEST_F(ApiTest, TakesNothingNewOnceItDrains) {
 }
 
 TEST_F(ApiTest, AsksTheServiceNothingBeforeItIsOpened) {
-  Api early(runtime_, service_, log_, guard_, {.version = "1", .existing = Existing::keep});
+  Api early(runtime_, service_, lake_service_, log_, guard_,
+            {.version = "1", .existing = Existing::keep});
   net::ServerRequest request;
   request.method = "GET";
   request.path = "/jobs";
@@ -567,7 +570,8 @@ TEST_F(ApiTest, AsksTheServiceNothingBeforeItIsOpened) {
 }
 
 TEST_F(ApiTest, ForceRefreshIsTheServersWhenTheRequestSaysNothing) {
-  Api forcing(runtime_, service_, log_, guard_, {.version = "1", .existing = Existing::replace});
+  Api forcing(runtime_, service_, lake_service_, log_, guard_,
+              {.version = "1", .existing = Existing::replace});
   forcing.open();
   net::ServerRequest request;
   request.method = "POST";

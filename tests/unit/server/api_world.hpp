@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "betedge/engine/lake_service.hpp"
 #include "betedge/jobs/sqlite_store.hpp"
 #include "betedge/ports/async.hpp"
 #include "betedge/server/api.hpp"
@@ -95,8 +96,9 @@ class ApiTest : public ::testing::Test {
                   {{"thetadata", source_, limiter_}, {"nasdaq", nasdaq_, nasdaq_limiter_}},
                   log_},
                  {}),
-        api_(runtime_, service_, log_, guard_, {.version = "9.8.7", .existing = Existing::keep},
-             metrics_) {
+        lake_service_({runtime_, store_, lake_, service_, log_}, {}),
+        api_(runtime_, service_, lake_service_, log_, guard_,
+             {.version = "9.8.7", .existing = Existing::keep}, metrics_) {
     runtime_.run(start());
     api_.open();
   }
@@ -111,8 +113,10 @@ class ApiTest : public ::testing::Test {
     int status = 0;
     std::string body;  // of an error without what every error has
     net::Headers headers;
-    Json problem{};       // an error's whole body
-    std::string whole{};  // the body as it came
+    Json problem{};                         // an error's whole body
+    std::string whole{};                    // the body as it came
+    std::optional<std::uint64_t> length{};  // of a body in pieces, where it is known
+    bool is_cut_off = false;                // a body in pieces that ended with an error
     std::string header(std::string_view name) const {
       for (const auto& [key, value] : headers)
         if (key == name) return value;
@@ -182,6 +186,7 @@ class ApiTest : public ::testing::Test {
   LineLog log_;
   betedge::testing::CountedMetrics metrics_;
   engine::DataProcessingService service_;
+  engine::LakeService lake_service_;
   Guard guard_{runtime_, log_, no_metrics(), {}, {}};
   Api api_;
 
@@ -194,8 +199,16 @@ class ApiTest : public ::testing::Test {
   }
   Task<void> start() { EXPECT_TRUE((co_await service_.start()).has_value()); }
   Task<void> ask_into(net::ServerRequest request, Answer& answer) {
+    const bool is_head = request.method == "HEAD";
     const auto response = co_await api_.handle(std::move(request));
     answer = {response.status, std::string(as_text(response.body.bytes)), response.headers, {}, {}};
+    answer.length = response.content_length;
+    while (response.next && !is_head) {
+      const auto piece = co_await response.next();
+      answer.is_cut_off = !piece;
+      if (!piece || piece->bytes.empty()) break;
+      answer.body += as_text(piece->bytes);
+    }
     answer.whole = answer.body;
     // What every error has behind what it says (problem_test.cpp).
     constexpr std::string_view kMembers = R"(,"type":"/docs#)";

@@ -33,6 +33,11 @@ INSTANTIATE_TEST_SUITE_P(
                     MatchCase{"parameter_missing", "/jobs/{job_id}", "/jobs", {}},
                     MatchCase{"parameter_inside", "/jobs/{job_id}/items", "/jobs/7/items", "7"},
                     MatchCase{"parameter_never_two", "/jobs/{job_id}", "/jobs/7/items", {}},
+                    MatchCase{"rest", "/objects/{key...}", "/objects/a/b.c", "a/b.c"},
+                    MatchCase{"rest_of_one", "/objects/{key...}", "/objects/a", "a"},
+                    MatchCase{"rest_odd", "/objects/{key...}", "/objects//a/", "/a/"},
+                    MatchCase{"rest_empty", "/objects/{key...}", "/objects/", {}},
+                    MatchCase{"rest_missing", "/objects/{key...}", "/objects", {}},
                     MatchCase{"no_slash", "/jobs", "jobs", {}},
                     MatchCase{"empty", "/jobs", "", {}}),
     [](const auto& tested) { return tested.param.name; });
@@ -42,6 +47,11 @@ const Endpoint kEndpoints[] = {
     {Method::post, "/jobs", Access::open, Subject::jobs, ""},
     {Method::get, "/jobs/{job_id}", Access::open, Subject::jobs, ""},
     {Method::post, "/historical/option", Access::open, Subject::jobs, ""}};
+
+TEST(Router, ARestIsDescribedAsAParameter) {
+  EXPECT_EQ(described("/objects/{key...}"), "/objects/{key}");
+  EXPECT_EQ(described("/jobs/{job_id}/items"), "/jobs/{job_id}/items");
+}
 
 TEST(Router, FindsTheEndpointAndItsParameter) {
   const auto found = route(kEndpoints, "GET", "/jobs/7");

@@ -43,6 +43,20 @@ TEST(StoredRequestTest, IsSpelledInTheContractsNames) {
             R"("start_time":36000000,"end_time":null,"mode":"force","force_refresh":true})");
 }
 
+TEST(StoredRequestTest, ASubmissionOfSomeDaysSaysWhich) {
+  const HistoricalRequest request{.kind = Kind::stock,
+                                  .root = Symbol::parse("TEST").value(),
+                                  .dates = {sys_days{2024y / 1 / 2}, sys_days{2024y / 1 / 31}},
+                                  .schema = Schema::eod};
+  Submission submission{.requests = {request}, .labels = {}};
+  const auto whole = to_json(submission);
+  submission.only = {{sys_days{2024y / 1 / 5}, sys_days{2024y / 1 / 8}},
+                     {sys_days{2024y / 1 / 12}, sys_days{2024y / 1 / 12}}};
+  EXPECT_EQ(to_json(submission),
+            whole.substr(0, whole.size() - 1) +
+                R"(,"only":[["20240105","20240108"],["20240112","20240112"]]})");
+}
+
 TEST(StoredRequestTest, EarningsAreOfMonthsAndHaveNoSymbol) {
   const HistoricalRequest request{.kind = Kind::earnings,
                                   .root = {},
