@@ -20,6 +20,7 @@ struct Scripted {
   std::string body{};
   net::Headers headers{};
   std::optional<Error> error{};
+  std::size_t piece_bytes = std::string::npos;  // how much of the body comes at a time
 };
 
 // A server that answers from a list, the last answer again and again, and keeps what it was asked.
@@ -68,9 +69,10 @@ class ScriptedHttp final : public net::HttpClient {
       return std::nullopt;
     }
     Task<Result<Bytes>> next() override {
-      const auto bytes = as_bytes(answer_.body);
+      const auto text = std::string_view(answer_.body).substr(0, answer_.piece_bytes);
+      const auto bytes = as_bytes(text);
       Bytes piece(bytes.begin(), bytes.end());
-      answer_.body.clear();
+      answer_.body.erase(0, text.size());
       co_return piece;
     }
 

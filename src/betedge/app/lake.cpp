@@ -1,21 +1,15 @@
 #include "betedge/app/lake.hpp"
 
-#include <fmt/format.h>
-
 #include <utility>
 
 #include "betedge/sinks/local_store.hpp"
-#include "betedge/sinks/s3_store.hpp"
 
 namespace betedge::app {
 namespace {
 
-Task<Result<std::unique_ptr<ObjectStore>>> open_s3(Runtime& runtime, net::HttpClient& client,
-                                                   Settings settings, Log& log,
-                                                   std::stop_token stop,
-                                                   std::stop_token stop_reading) {
+Result<sinks::S3Settings> s3_settings(const Settings& settings) {
   sinks::S3Settings s3;
-  BETEDGE_CO_TRY(s3.location, sinks::parse_s3_url(settings.lake_url));
+  BETEDGE_TRY(s3.location, sinks::parse_s3_url(settings.lake_url));
   s3.endpoint = settings.s3_endpoint;
   s3.secure = settings.s3_secure;
   s3.region = settings.s3_region;
@@ -24,19 +18,7 @@ Task<Result<std::unique_ptr<ObjectStore>>> open_s3(Runtime& runtime, net::HttpCl
   s3.multipart_above = settings.s3_multipart_above;
   s3.part_size = settings.s3_part_size;
   s3.idle_timeout = settings.s3_timeout;
-  BETEDGE_CO_TRY(auto store,
-                 co_await sinks::S3Store::open(runtime, client, std::move(s3), std::move(stop),
-                                               std::move(stop_reading)));
-  const auto& found = store->opening();
-  log.event(Level::info, "bucket_opened",
-            {{"lake", store->name()},
-             {"publishes_conditionally", found.publishes_conditionally ? "true" : "false"},
-             {"ended_uploads", fmt::format("{}", found.ended_uploads)}});
-  if (!found.trouble.empty()) {
-    log.event(Level::warning, "bucket_uploads_unknown",
-              {{"lake", store->name()}, {"error", found.trouble}});
-  }
-  co_return std::move(store);
+  return s3;
 }
 
 std::unexpected<Error> of_the_lake(const Settings& settings, Error error) {
@@ -55,12 +37,13 @@ Result<std::unique_ptr<ObjectStore>> open_folder(Runtime& runtime, const Setting
   return *std::move(lake);
 }
 
-Task<Result<std::unique_ptr<ObjectStore>>> open_bucket(Runtime& runtime, net::HttpClient& client,
-                                                       Settings settings, Log& log,
-                                                       std::stop_token stop,
-                                                       std::stop_token stop_reading) {
-  auto lake =
-      co_await open_s3(runtime, client, settings, log, std::move(stop), std::move(stop_reading));
+Task<Result<std::unique_ptr<sinks::S3Store>>> open_bucket(Runtime& runtime, net::HttpClient& client,
+                                                          Settings settings, std::stop_token stop,
+                                                          std::stop_token stop_reading) {
+  auto s3 = s3_settings(settings);
+  if (!s3) co_return of_the_lake(settings, std::move(s3).error());
+  auto lake = co_await sinks::S3Store::open(runtime, client, *std::move(s3), std::move(stop),
+                                            std::move(stop_reading));
   if (!lake) co_return of_the_lake(settings, std::move(lake).error());
   co_return *std::move(lake);
 }

@@ -6,10 +6,10 @@
 #include "betedge/app/settings.hpp"
 #include "betedge/core/error.hpp"
 #include "betedge/net/http_client.hpp"
-#include "betedge/ports/log.hpp"
 #include "betedge/ports/object_store.hpp"
 #include "betedge/ports/runtime.hpp"
 #include "betedge/ports/task.hpp"
+#include "betedge/sinks/s3_store.hpp"
 
 namespace betedge::app {
 
@@ -19,11 +19,10 @@ bool is_bucket(const Settings& settings);
 // loop runs, or where nothing else does. The error says which lake.
 Result<std::unique_ptr<ObjectStore>> open_folder(Runtime& runtime, const Settings& settings);
 
-// The bucket that lake.url names; what was found there is logged. The error says which lake.
-// Runtime and client outlive it; the stops are S3Store::open's.
-Task<Result<std::unique_ptr<ObjectStore>>> open_bucket(Runtime& runtime, net::HttpClient& client,
-                                                       Settings settings, Log& log,
-                                                       std::stop_token stop,
-                                                       std::stop_token stop_reading = {});
+// The bucket that lake.url names. The error says which lake. Runtime and client outlive it; the
+// stops are S3Store::open's.
+Task<Result<std::unique_ptr<sinks::S3Store>>> open_bucket(Runtime& runtime, net::HttpClient& client,
+                                                          Settings settings, std::stop_token stop,
+                                                          std::stop_token stop_reading = {});
 
 }  // namespace betedge::app

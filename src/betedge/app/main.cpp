@@ -4,6 +4,7 @@
 #include "betedge/app/serve.hpp"
 #include "betedge/app/simulate.hpp"
 #include "betedge/app/token_file.hpp"
+#include "betedge/app/verify.hpp"
 #include "betedge/cli/cli.hpp"
 
 int main(int argc, char** argv) {
@@ -13,7 +14,8 @@ int main(int argc, char** argv) {
                     {.serve = app::serve,
                      .sim = app::simulate,
                      .config = app::show_config,
-                     .token = app::make_token});
+                     .token = app::make_token,
+                     .verify = app::verify_here});
   } catch (const std::exception& fault) {
     return app::complain(fault.what(), 1);
   }

@@ -103,6 +103,17 @@ engine::EngineOptions engine_options(const Settings& settings) {
   return options;
 }
 
+void log_bucket(const sinks::S3Store& store, Log& log) {
+  const auto& found = store.opening();
+  log.event(Level::info, "bucket_opened",
+            {{"lake", store.name()},
+             {"publishes_conditionally", found.publishes_conditionally ? "true" : "false"},
+             {"ended_uploads", fmt::format("{}", found.ended_uploads)}});
+  if (found.trouble.empty()) return;
+  log.event(Level::warning, "bucket_uploads_unknown",
+            {{"lake", store.name()}, {"error", found.trouble}});
+}
+
 // A bucket's requests may go on while those may who wait for them; one that nobody answers must not
 // hold up the end.
 Task<void> end_lake_requests(Runtime& runtime, std::chrono::milliseconds grace,
@@ -197,9 +208,10 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Command command,
   if (!parts.lake) {
     const std::stop_callback while_opening(stop.token(),
                                            [&lake_stop] { lake_stop.request_stop(); });
-    auto lake = co_await open_bucket(runtime, *parts.client, settings, log, lake_stop.get_token(),
+    auto lake = co_await open_bucket(runtime, *parts.client, settings, lake_stop.get_token(),
                                      lake_readers_stop.get_token());
     if (!lake) co_return std::unexpected(std::move(lake).error());
+    log_bucket(**lake, log);
     parts.lake = make_metered_lake(*std::move(lake), runtime, *parts.metrics, "s3");
   }
   net::Limiter limiter(runtime, settings.theta_concurrency);

@@ -25,15 +25,17 @@ constexpr std::string_view kHelp =
   betedge wait ID                          follow a job to its end
   betedge jobs                             what runs and what has run
   betedge job ID                           one job in full; --items: each of its files
+  betedge coverage AAPL                    a calendar of what the lake has of it; fill: its gaps
 
-Also: betedge config (every setting and where it came from), betedge token (for a client), betedge
-version.
+Also: betedge verify (are the files still what was written?), betedge config (every setting and
+where it came from), betedge token (for a client), betedge version.
 Every command has --help, and --json for scripts.
 
 The server's address is --url or BETEDGE_URL (http://127.0.0.1:8000), its token BETEDGE_TOKEN.
 An https:// server is verified by the system's authorities, or by those of the file BETEDGE_CA_FILE.
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some items failed, 4 not allowed, 5 server not
-available, 6 no such job, 7 not done within --timeout, 130 interrupted (the job goes on).
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not all as it should be (items failed, sessions are
+missing, files differ), 4 not allowed, 5 server not available, 6 no such job or series, 7 not done
+within --timeout, 130 interrupted (the job goes on).
 )";
 
 constexpr std::string_view kSubmitExamples = R"(Examples:
@@ -64,10 +66,32 @@ constexpr std::string_view kJobExamples = R"(Examples:
   betedge job ID --items --state failed    what failed, and why
   betedge job ID --items --json            one JSON object a line)";
 
+constexpr std::string_view kCoverageExamples = R"(Examples:
+  betedge coverage                                     what lies in the lake
+  betedge coverage AAPL                                its option quotes, from the first day known
+  betedge coverage AAPL --kind stock --schema ohlc --from 2024-01-01 --to 2024-12-31
+  betedge coverage --kind earnings --from 2020-01      months
+Exit code 3 when sessions are missing, failed or stale. 'betedge fill', with the same words,
+downloads exactly those.)";
+
+constexpr std::string_view kFillExamples = R"(Examples:
+  betedge fill AAPL --from 2024-01-01 --to 2024-12-31 --dry-run    what it would download
+  betedge fill AAPL --kind stock --schema ohlc --wait
+One job of exactly the sessions that 'betedge coverage' shows as missing, failed or stale.)";
+
+constexpr std::string_view kVerifyExamples = R"(Examples:
+  betedge verify                                  every object of the lake
+  betedge verify historical-stock/eod/AAPL/       those whose key begins so
+  betedge verify --repair                         and download again what is wrong
+Each object is read whole. What is found is missing (recorded, not there), torn (cannot be read),
+changed (not what was written), foreign (another request's) or unknown (nobody recorded it; it is
+from then on). Exit code 3 when there is any of it. Without a server the lake of this machine's
+settings is read.)";
+
 // What was typed, before it is read.
 struct Typings {
   std::string root, start, end, interval, start_time, end_time, timeout;
-  std::string schema, format;
+  std::string schema, format, kind;
   bool force = false;
 };
 
@@ -79,6 +103,8 @@ struct Parser {
   WaitCommand wait;
   JobsCommand jobs;
   JobCommand job;
+  FillCommand fill;
+  VerifyCommand verify;
 
   Parser() {
     app.require_subcommand(1, 1);
@@ -114,6 +140,21 @@ struct Parser {
         ->type_name("STATE")
         ->needs(items);
 
+    auto* const covering =
+        add("coverage", "Show what the lake has of each session", kCoverageExamples);
+    add_series(covering);
+    auto* const filling =
+        add("fill", "Download what coverage shows as missing, failed or stale", kFillExamples);
+    add_series(filling);
+    filling->add_flag("--dry-run", fill.dry_run, "Only say what it would download");
+    filling->add_flag("--wait", fill.wait, "Follow the job until it has ended");
+    add_timeout(filling);
+
+    auto* const verifying =
+        add("verify", "Read the lake's objects again, and say which differ", kVerifyExamples);
+    verifying->add_option("PREFIX", verify.prefix, "Only objects whose key begins so");
+    verifying->add_flag("--repair", verify.repair, "Download again what is wrong");
+
     add("version", "Print the version", "");
   }
 
@@ -140,6 +181,12 @@ struct Parser {
     command->add_option("ROOT", typed.root, "The underlying's symbol: AAPL")->required();
     command->add_option("START", typed.start, "The first day: 2024-01-01 or 20240101")->required();
     command->add_option("END", typed.end, "The last day; left out: one day only");
+    add_what(command, usual_interval);
+    add_how_to_submit(command);
+  }
+
+  // Which rows of a root.
+  void add_what(CLI::App* command, const std::string& usual_interval) {
     command->add_option("--schema", typed.schema, "quote, ohlc or eod [quote]")->type_name("WHAT");
     command
         ->add_option("--interval", typed.interval,
@@ -151,7 +198,20 @@ struct Parser {
         ->type_name("TIME");
     command->add_option("--format", typed.format, "parquet or ipc (Arrow) [parquet]")
         ->type_name("FORMAT");
-    add_how_to_submit(command);
+  }
+
+  void add_series(CLI::App* command) {
+    command->add_option("ROOT", typed.root, "The underlying's symbol: AAPL; earnings have none");
+    command->add_option("--kind", typed.kind, "option, stock or earnings [option]")
+        ->type_name("KIND");
+    add_what(command, "option 15m, stock 1m");
+    command
+        ->add_option("--from", typed.start,
+                     "The first day: 2024-01-01 (earnings: a month) [the "
+                     "first that lies there]")
+        ->type_name("DATE");
+    command->add_option("--to", typed.end, "The last day [the last session that is over]")
+        ->type_name("DATE");
   }
 
   void add_how_to_submit(CLI::App* command) {
@@ -181,6 +241,23 @@ struct Parser {
       invocation.command = jobs;
     } else if (name == "job") {
       invocation.command = job;
+    } else if (name == "coverage") {
+      BETEDGE_TRY(auto query, series(name));
+      invocation.command = CoverageCommand{std::move(query)};
+    } else if (name == "fill") {
+      BETEDGE_TRY(auto query, series(name));
+      if (!query) return std::unexpected("of what? Name a ROOT, or say --kind earnings");
+      fill.query = *std::move(query);
+      BETEDGE_TRY(fill.timeout, timeout());
+      if (fill.timeout && !fill.wait) {
+        return std::unexpected("--timeout is for waiting: add --wait");
+      }
+      if (fill.wait && fill.dry_run) {
+        return std::unexpected("--dry-run submits nothing that --wait could wait for");
+      }
+      invocation.command = fill;
+    } else if (name == "verify") {
+      invocation.command = verify;
     } else {
       invocation.command = VersionCommand{};
     }
@@ -197,6 +274,14 @@ struct Parser {
       return std::unexpected(
           fmt::format("the last day ({}) is before the first ({})", typed.end, typed.start));
     }
+    BETEDGE_TRY_VOID(finish_what(form));
+    if (typed.force) form.force_refresh = true;
+    return {};
+  }
+
+  // Of a submit's form or a coverage's query, which call them alike.
+  template <class Form>
+  Typed<void> finish_what(Form& form) {
     if (!typed.schema.empty()) {
       if (!parse_schema(typed.schema))
         return unknown(typed.schema, "a schema", {"quote", "ohlc", "eod"});
@@ -219,8 +304,47 @@ struct Parser {
       BETEDGE_TRY(const auto time, read_time_of_day(typed.end_time));
       form.end_time_ms = time.count();
     }
-    if (typed.force) form.force_refresh = true;
     return {};
+  }
+
+  // The series of `coverage` and `fill`; nullopt: nothing was said that would name one.
+  Typed<std::optional<wire::CoverageQuery>> series(const std::string& command) {
+    wire::CoverageQuery query;
+    query.kind = typed.kind.empty() ? "option" : typed.kind;
+    query.root = typed.root;
+    const auto kind = parse_kind(query.kind);
+    if (!kind) return unknown(typed.kind, "a kind", {"option", "stock", "earnings"});
+    const bool is_of_root = *kind != Kind::earnings;
+    const bool says_what = !typed.schema.empty() || !typed.interval.empty() ||
+                           !typed.start_time.empty() || !typed.end_time.empty();
+    if (!is_of_root && !typed.root.empty()) {
+      return std::unexpected(
+          fmt::format("earnings are of all companies: leave out {}", harmless(typed.root)));
+    }
+    if (!is_of_root && says_what) {
+      return std::unexpected("earnings have no schema, interval or times of day");
+    }
+    if (is_of_root && typed.root.empty()) {
+      const bool says_anything = says_what || !typed.kind.empty() || !typed.format.empty() ||
+                                 !typed.start.empty() || !typed.end.empty();
+      if (says_anything) {
+        return std::unexpected(fmt::format("of what? Name a ROOT: betedge {} AAPL", command));
+      }
+      return std::nullopt;
+    }
+    const auto read = is_of_root ? read_date : read_month;
+    if (!typed.start.empty()) {
+      BETEDGE_TRY(query.start_date, read(typed.start));
+    }
+    if (!typed.end.empty()) {
+      BETEDGE_TRY(query.end_date, read(typed.end));
+    }
+    if (query.start_date && query.end_date && *query.end_date < *query.start_date) {
+      return std::unexpected(
+          fmt::format("--to ({}) is before --from ({})", typed.end, typed.start));
+    }
+    BETEDGE_TRY_VOID(finish_what(query));
+    return query;
   }
 
   Typed<void> finish_earnings() {
@@ -270,10 +394,12 @@ std::expected<Invocation, Told> parse_arguments(const std::vector<std::string>& 
   const auto known = {std::string_view{"option"},   std::string_view{"stock"},
                       std::string_view{"earnings"}, std::string_view{"wait"},
                       std::string_view{"jobs"},     std::string_view{"job"},
-                      std::string_view{"version"}};
+                      std::string_view{"coverage"}, std::string_view{"fill"},
+                      std::string_view{"verify"},   std::string_view{"version"}};
   if (std::ranges::find(known, name) == known.end()) {
-    const auto meant = nearest(name, {"serve", "sim", "option", "stock", "earnings", "wait", "jobs",
-                                      "job", "config", "token", "version", "help"});
+    const auto meant =
+        nearest(name, {"serve", "sim", "option", "stock", "earnings", "wait", "jobs", "job",
+                       "coverage", "fill", "verify", "config", "token", "version", "help"});
     const auto hint = meant.empty() ? std::string{} : fmt::format("; did you mean '{}'?", meant);
     return std::unexpected(
         usage_error("", fmt::format("there is no command '{}'{}", harmless(name), hint)));

@@ -11,6 +11,7 @@
 
 #include "betedge/core/request.hpp"
 #include "betedge/wire/job.hpp"
+#include "betedge/wire/lake.hpp"
 
 namespace betedge::cli {
 
@@ -34,10 +35,26 @@ struct JobCommand {
   bool items = false;
   std::optional<std::string> state;  // of the items
 };
+// `betedge coverage` of a series; without one, of all of them at a glance.
+struct CoverageCommand {
+  std::optional<wire::CoverageQuery> query;
+};
+struct FillCommand {
+  wire::CoverageQuery query;
+  bool dry_run = false;
+  bool wait = false;
+  std::optional<std::chrono::milliseconds> timeout;
+};
+struct VerifyCommand {
+  std::string prefix;  // of the objects' keys; empty: all
+  bool repair = false;
+};
 struct VersionCommand {};
 
 struct Invocation {
-  std::variant<SubmitCommand, WaitCommand, JobsCommand, JobCommand, VersionCommand> command;
+  std::variant<SubmitCommand, WaitCommand, JobsCommand, JobCommand, CoverageCommand, FillCommand,
+               VerifyCommand, VersionCommand>
+      command;
   std::string name;  // of the command, for messages
   std::string url;   // empty: not given here
   bool json = false;

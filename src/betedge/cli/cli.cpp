@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <memory>
 #include <variant>
 
@@ -22,8 +23,10 @@ Task<void> execute_into(Workplace& workplace, Invocation invocation, int& status
   status = co_await execute(workplace, std::move(invocation));
 }
 
-int run_client(Console& console, Invocation invocation) {
+int run_client(Console& console, Invocation invocation, const VerifyHere& verify_here) {
   auto address = sdk::address_from_environment();
+  const char* const variable = std::getenv(kUrlVariable);
+  const bool is_asked_for = !invocation.url.empty() || (variable != nullptr && *variable != '\0');
   if (!invocation.url.empty()) address.url = invocation.url;
 
   net::AsioRuntime runtime(1, 1);
@@ -40,7 +43,9 @@ int run_client(Console& console, Invocation invocation) {
     // The first asks politely; who presses twice wants out.
     if (!stop.request_stop()) ::_exit(kInterrupted);
   });
-  Workplace workplace{runtime, server, console, stop.get_token()};
+  // Who names a server wants that one, and no lake that lies here.
+  Workplace workplace{runtime, server, console, stop.get_token(),
+                      is_asked_for ? VerifyHere{} : verify_here};
   int status = kFailed;
   runtime.run(execute_into(workplace, std::move(invocation), status));
   return status;
@@ -66,7 +71,7 @@ int run(int argc, char** argv, const Hooks& hooks) {
     console->err(invocation.error().err);
     return invocation.error().exit_code;
   }
-  return run_client(*console, *std::move(invocation));
+  return run_client(*console, *std::move(invocation), hooks.verify);
 }
 
 }  // namespace betedge::cli

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "betedge/cli/workplace.hpp"
+
 namespace betedge::cli {
 
 // What the command line runs and does not know: each takes the arguments behind its command's name
@@ -14,6 +16,7 @@ struct Hooks {
   Command sim;
   Command config;
   Command token;
+  VerifyHere verify;  // `betedge verify` where no server runs
 };
 
 // `betedge …`: what main() does. Returns the exit status (exit_code.hpp).

@@ -9,10 +9,11 @@ enum ExitCode : int {
   kOk = 0,
   kFailed = 1,
   kUsage = 2,        // the command, or the request that it made, does not hold
-  kPartial = 3,      // the job is done, but some of its items failed
+  kPartial = 3,      // done, but not all is as it should be: items failed; a session is missing,
+                     // failed or stale (coverage); an object is not what it was (verify)
   kDenied = 4,       // a token is missing or not allowed to
   kUnavailable = 5,  // the server cannot be reached or cannot do it now: try again
-  kNotFound = 6,     // no such job
+  kNotFound = 6,     // no such job; nothing is known of the series (coverage)
   kTimeout = 7,      // --timeout passed; the job goes on
   kInterrupted = 130,
 };

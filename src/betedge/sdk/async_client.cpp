@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
+#include <string_view>
+#include <utility>
+#include <variant>
 
 #include "betedge/ports/async.hpp"
 
@@ -15,6 +18,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kLargestAnswer = std::size_t{256} << 20;
+constexpr std::size_t kLongestLine = std::size_t{1} << 20;
 constexpr double kGrowth = 1.5;
 
 std::string encoded(std::string_view text) {
@@ -86,6 +90,13 @@ Problem problem_of(ErrorCode code) {
   std::unreachable();
 }
 
+// Of a request that got no answer, or none that is whole.
+Failure failure_of(Error error) {
+  Failure failure{problem_of(error.code), 0, std::move(error.message)};
+  failure.is_nobody_there = error.code == ErrorCode::upstream_unavailable;
+  return failure;
+}
+
 // May the next look succeed without anybody doing something about it?
 bool may_pass(Problem problem) {
   switch (problem) {
@@ -137,8 +148,8 @@ Failure AsyncClient::garbled(std::string message) const {
       fmt::format("{} does not answer like a betedge server: {}", address_.url, message)};
 }
 
-Task<Outcome<AsyncClient::Answer>> AsyncClient::ask(std::string method, std::string target,
-                                                    std::string body, std::stop_token stop) {
+net::HttpRequest AsyncClient::request(std::string method, const std::string& target,
+                                      std::string body) const {
   net::HttpRequest request;
   request.method = std::move(method);
   request.url = address_.url + target;
@@ -152,31 +163,33 @@ Task<Outcome<AsyncClient::Answer>> AsyncClient::ask(std::string method, std::str
   }
   request.body = std::move(body);
   request.idle_timeout = std::chrono::seconds{30};
+  return request;
+}
 
-  Answer answer;
-  auto sent = co_await http_.send(std::move(request), stop);
-  Result<std::string> read = fail(ErrorCode::internal, "");
-  if (sent) {
-    answer.status = (*sent)->status();
-    answer.retry_after = retry_after_of((*sent)->header("Retry-After"));
-    read = co_await net::read_all(*std::move(sent), kLargestAnswer);
-  } else {
-    read = std::unexpected(std::move(sent).error());
-  }
-  if (!read) {
-    co_return std::unexpected(
-        Failure{problem_of(read.error().code), 0, std::move(read.error().message)});
-  }
-  answer.body = *std::move(read);
-  if (answer.status >= 200 && answer.status < 300) co_return answer;
-  auto message = wire::refusal_text(answer.body);
-  if (message.empty()) message = fmt::format("HTTP {} from {}", answer.status, address_.url);
+Failure AsyncClient::refusal(int status, std::chrono::milliseconds retry_after,
+                             const std::string& body) const {
+  auto message = wire::refusal_text(body);
+  if (message.empty()) message = fmt::format("HTTP {} from {}", status, address_.url);
   std::vector<std::string> faults;
-  for (const auto& fault : elements(parsed(answer.body), "detail")) {
+  for (const auto& fault : elements(parsed(body), "detail")) {
     faults.push_back(wire::refusal_text("{\"detail\":[" + fault + "]}"));
   }
-  co_return std::unexpected(Failure{problem_of(answer.status), answer.status, std::move(message),
-                                    std::move(faults), answer.retry_after});
+  return Failure{problem_of(status), status, std::move(message), std::move(faults), retry_after};
+}
+
+Task<Outcome<AsyncClient::Answer>> AsyncClient::ask(std::string method, std::string target,
+                                                    std::string body, std::stop_token stop) {
+  auto asked = request(std::move(method), target, std::move(body));
+  auto sent = co_await http_.send(std::move(asked), stop);
+  if (!sent) co_return std::unexpected(failure_of(std::move(sent).error()));
+  Answer answer;
+  answer.status = (*sent)->status();
+  answer.retry_after = retry_after_of((*sent)->header("Retry-After"));
+  auto read = co_await net::read_all(*std::move(sent), kLargestAnswer);
+  if (!read) co_return std::unexpected(failure_of(std::move(read).error()));
+  answer.body = *std::move(read);
+  if (answer.status >= 200 && answer.status < 300) co_return answer;
+  co_return std::unexpected(refusal(answer.status, answer.retry_after, answer.body));
 }
 
 Task<Outcome<wire::AcceptedView>> AsyncClient::submit(Kind kind, wire::SubmitForm form,
@@ -230,6 +243,94 @@ Task<Outcome<ItemPage>> AsyncClient::items(std::string job_id, ItemFilter filter
 Task<Outcome<void>> AsyncClient::health(std::stop_token stop) {
   BETEDGE_CO_TRY_VOID(co_await ask("GET", "/health", "", std::move(stop)));
   co_return Outcome<void>{};
+}
+
+Task<Outcome<Roots>> AsyncClient::roots(std::stop_token stop) {
+  BETEDGE_CO_TRY(const auto answer, co_await ask("GET", "/lake/roots", "", std::move(stop)));
+  auto view = wire::parse_roots(answer.body);
+  if (!view) co_return std::unexpected(garbled(view.error().message));
+  co_return Roots{*std::move(view), elements(parsed(answer.body), "roots")};
+}
+
+Task<Outcome<Coverage>> AsyncClient::coverage(wire::CoverageQuery query, std::stop_token stop) {
+  auto target = wire::coverage_target(query);
+  BETEDGE_CO_TRY(auto answer, co_await ask("GET", std::move(target), "", std::move(stop)));
+  auto view = wire::parse_coverage(answer.body);
+  if (!view) co_return std::unexpected(garbled(view.error().message));
+  co_return Coverage{*std::move(view), std::move(answer.body)};
+}
+
+Task<Outcome<Fill>> AsyncClient::fill(wire::CoverageQuery query, FillOptions options,
+                                      std::stop_token stop) {
+  auto body = wire::fill_json(query, options.labels, options.priority);
+  BETEDGE_CO_TRY(auto answer, co_await ask("POST", "/lake/fill", std::move(body), std::move(stop)));
+  if (const auto counts = wire::parse_nothing_to_fill(answer.body)) {
+    co_return Fill{std::nullopt, *counts, std::move(answer.body)};
+  }
+  auto accepted = wire::parse_accepted(answer.body);
+  if (!accepted) co_return std::unexpected(garbled(accepted.error().message));
+  co_return Fill{*std::move(accepted), {}, std::move(answer.body)};
+}
+
+Task<Outcome<FillPlan>> AsyncClient::plan_fill(wire::CoverageQuery query, FillOptions options,
+                                               std::stop_token stop) {
+  auto body = wire::fill_json(query, options.labels, options.priority);
+  BETEDGE_CO_TRY(auto answer,
+                 co_await ask("POST", "/lake/fill?dry_run=true", std::move(body), std::move(stop)));
+  if (const auto counts = wire::parse_nothing_to_fill(answer.body)) {
+    co_return FillPlan{std::nullopt, *counts, std::move(answer.body)};
+  }
+  auto plan = wire::parse_dry_run(answer.body);
+  if (!plan) co_return std::unexpected(garbled(plan.error().message));
+  co_return FillPlan{*std::move(plan), {}, std::move(answer.body)};
+}
+
+Task<Outcome<wire::VerifyEnd>> AsyncClient::verify(VerifyOptions options, std::stop_token stop) {
+  auto asked = request("POST", "/lake/verify", wire::verify_json(options.prefix, options.repair));
+  auto sent = co_await http_.send(std::move(asked), stop);
+  if (!sent) co_return std::unexpected(failure_of(std::move(sent).error()));
+  const auto answer = *std::move(sent);
+  if (answer->status() != 200) {
+    const int status = answer->status();
+    const auto retry_after = retry_after_of(answer->header("Retry-After"));
+    std::string body;
+    while (body.size() < kLongestLine) {
+      auto piece = co_await answer->next();
+      if (!piece) co_return std::unexpected(failure_of(std::move(piece).error()));
+      if (piece->empty()) break;
+      body += as_text(*piece);
+    }
+    auto failure = refusal(status, retry_after, body);
+    // One verification at a time: the other one will have an end.
+    if (status == 409) failure.problem = Problem::unavailable;
+    co_return std::unexpected(std::move(failure));
+  }
+
+  std::string rest;  // a line that is not whole yet
+  while (true) {
+    auto piece = co_await answer->next();
+    if (!piece) co_return std::unexpected(failure_of(std::move(piece).error()));
+    if (piece->empty()) {
+      co_return std::unexpected(garbled("the verification's answer has no end"));
+    }
+    rest += as_text(*piece);
+    std::size_t begin = 0;
+    for (auto end = rest.find('\n'); end != std::string::npos; end = rest.find('\n', begin)) {
+      const auto text = std::string_view(rest).substr(begin, end - begin);
+      begin = end + 1;
+      auto line = wire::parse_verify_line(text);
+      if (!line) co_return std::unexpected(garbled(line.error().message));
+      if (options.on_line) options.on_line(VerifyLine{*line, std::string(text)});
+      if (auto* const failed = std::get_if<wire::VerifyFailure>(&*line)) {
+        co_return std::unexpected(Failure{Problem::server_failed, 200, std::move(failed->error)});
+      }
+      if (auto* const done = std::get_if<wire::VerifyEnd>(&*line)) co_return *std::move(done);
+    }
+    rest.erase(0, begin);
+    if (rest.size() > kLongestLine) {
+      co_return std::unexpected(garbled("a line of the verification's answer has no end"));
+    }
+  }
 }
 
 Task<Outcome<Job>> AsyncClient::wait_for_completion(std::string id, WaitOptions options,

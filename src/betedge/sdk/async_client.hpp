@@ -28,6 +28,21 @@ class AsyncClient {
   Task<Outcome<ItemPage>> items(std::string job_id, ItemFilter filter, std::stop_token stop);
   Task<Outcome<void>> health(std::stop_token stop);
 
+  // GET /lake/roots: what lies in the lake, series by series.
+  Task<Outcome<Roots>> roots(std::stop_token stop);
+  // GET /lake/coverage: what the lake has of each session of a series.
+  Task<Outcome<Coverage>> coverage(wire::CoverageQuery query, std::stop_token stop);
+  // POST /lake/fill: one job of exactly what coverage finds missing, failed or stale. As `submit`,
+  // not tried again by itself.
+  Task<Outcome<Fill>> fill(wire::CoverageQuery query, FillOptions options, std::stop_token stop);
+  // What fill would do; nothing is done.
+  Task<Outcome<FillPlan>> plan_fill(wire::CoverageQuery query, FillOptions options,
+                                    std::stop_token stop);
+  // POST /lake/verify: reads every object again, which takes as long as it takes. Returns when all
+  // is read; `unavailable` while another verification runs, `server_failed` when it could not be
+  // brought to its end, `garbled` when its answer has none. `stop` ends the server's part too.
+  Task<Outcome<wire::VerifyEnd>> verify(VerifyOptions options, std::stop_token stop);
+
   // Returns the job when it has ended, however it did. A server that goes away and comes back in
   // between is waited for; one that no longer knows the job is `not_found`.
   Task<Outcome<Job>> wait_for_completion(std::string id, WaitOptions options, std::stop_token stop);
@@ -41,6 +56,8 @@ class AsyncClient {
     std::string body;
     std::chrono::milliseconds retry_after{0};
   };
+  net::HttpRequest request(std::string method, const std::string& target, std::string body) const;
+  Failure refusal(int status, std::chrono::milliseconds retry_after, const std::string& body) const;
   // The answer to a request, if its status is 2xx.
   Task<Outcome<Answer>> ask(std::string method, std::string target, std::string body,
                             std::stop_token stop);

@@ -20,6 +20,31 @@ ServerAddress address_from_environment() {
   return address;
 }
 
+namespace {
+
+// Stop tokens of coroutines are stopped on the loop's thread; the caller's may be on any.
+class StopFromAnyThread {
+ public:
+  StopFromAnyThread(Runtime& runtime, std::stop_token outer)
+      : watch_(std::move(outer), PassOn{runtime, inner_}) {}
+  std::stop_token token() const { return inner_->get_token(); }
+
+ private:
+  // The source is shared with what is posted, which may come after the call has returned.
+  using Source = std::shared_ptr<std::stop_source>;
+  struct PassOn {
+    Runtime& runtime;
+    Source source;
+    void operator()() const {
+      runtime.post([source = source] { source->request_stop(); });
+    }
+  };
+  Source inner_ = std::make_shared<std::stop_source>();
+  std::stop_callback<PassOn> watch_;
+};
+
+}  // namespace
+
 struct Client::Impl {
   explicit Impl(ServerAddress its_address) : address(std::move(its_address)) {}
 
@@ -80,15 +105,32 @@ Outcome<void> Client::health() {
   return impl_->run(impl_->client->health({}));
 }
 
+Outcome<Roots> Client::roots() {
+  return impl_->run(impl_->client->roots({}));
+}
+
+Outcome<Coverage> Client::coverage(wire::CoverageQuery query) {
+  return impl_->run(impl_->client->coverage(std::move(query), {}));
+}
+
+Outcome<Fill> Client::fill(wire::CoverageQuery query, FillOptions options) {
+  return impl_->run(impl_->client->fill(std::move(query), std::move(options), {}));
+}
+
+Outcome<FillPlan> Client::plan_fill(wire::CoverageQuery query, FillOptions options) {
+  return impl_->run(impl_->client->plan_fill(std::move(query), std::move(options), {}));
+}
+
+Outcome<wire::VerifyEnd> Client::verify(VerifyOptions options, std::stop_token stop) {
+  StopFromAnyThread inner(impl_->runtime, std::move(stop));
+  return impl_->run(impl_->client->verify(std::move(options), inner.token()));
+}
+
 Outcome<Job> Client::wait_for_completion(std::string id, WaitOptions options,
                                          std::stop_token stop) {
-  // Stop tokens of coroutines are stopped on the loop's thread; the caller's may be on any. The
-  // source is shared with what is posted, which may come after the call has returned.
-  const auto inner = std::make_shared<std::stop_source>();
-  auto pass_on = [this, inner] { impl_->runtime.post([inner] { inner->request_stop(); }); };
-  const std::stop_callback watch(std::move(stop), std::move(pass_on));
+  StopFromAnyThread inner(impl_->runtime, std::move(stop));
   return impl_->run(
-      impl_->client->wait_for_completion(std::move(id), std::move(options), inner->get_token()));
+      impl_->client->wait_for_completion(std::move(id), std::move(options), inner.token()));
 }
 
 }  // namespace betedge::sdk

@@ -10,8 +10,9 @@
 
 namespace betedge::sdk {
 
-// Where BETEDGE_URL says, with the token of BETEDGE_TOKEN and the authorities of BETEDGE_CA_FILE; what is not set, or set to nothing,
-// keeps its default. Read it before other threads change the environment.
+// Where BETEDGE_URL says, with the token of BETEDGE_TOKEN and the authorities of BETEDGE_CA_FILE;
+// what is not set, or set to nothing, keeps its default. Read it before other threads change the
+// environment.
 ServerAddress address_from_environment();
 
 // A betedge server, for programs without an event loop: every call blocks until it has its answer
@@ -31,6 +32,14 @@ class Client {
   [[nodiscard]] Outcome<std::vector<Job>> jobs(JobFilter filter = {});
   [[nodiscard]] Outcome<ItemPage> items(std::string job_id, ItemFilter filter = {});
   [[nodiscard]] Outcome<void> health();
+
+  // The lake; see AsyncClient.
+  [[nodiscard]] Outcome<Roots> roots();
+  [[nodiscard]] Outcome<Coverage> coverage(wire::CoverageQuery query);
+  [[nodiscard]] Outcome<Fill> fill(wire::CoverageQuery query, FillOptions options = {});
+  [[nodiscard]] Outcome<FillPlan> plan_fill(wire::CoverageQuery query, FillOptions options = {});
+  [[nodiscard]] Outcome<wire::VerifyEnd> verify(VerifyOptions options = {},
+                                                std::stop_token stop = {});
 
   // Returns the job when it has ended, however it did; see AsyncClient::wait_for_completion. The
   // options' functions are called on this thread's behalf, before the call returns.

@@ -5,11 +5,14 @@
 #include <cstdint>
 #include <expected>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "betedge/wire/dry_run.hpp"
 #include "betedge/wire/job.hpp"
+#include "betedge/wire/lake.hpp"
 
 // What the client of a betedge server speaks in, blocking (client.hpp) or as coroutines
 // (async_client.hpp).
@@ -34,6 +37,8 @@ struct Failure {
   // Of a request that does not hold: each fault on its own, "end_date: end_date must be >= …".
   std::vector<std::string> faults{};
   std::chrono::milliseconds retry_after{0};  // what the server asked for; zero when nothing
+  // Nobody listens at the address, or it is none: there is no server to have done anything.
+  bool is_nobody_there = false;
 };
 
 template <class T>
@@ -84,6 +89,49 @@ struct WaitOptions {
   std::function<void(const Job&)> on_progress{};
   // After every look that failed and is not the last.
   std::function<void(const Failure&)> on_trouble{};
+};
+
+// What lies in the lake, as the server tells it: read, and as it came.
+struct Roots {
+  wire::LakeRoots view;
+  std::vector<std::string> json;  // each root
+};
+
+struct Coverage {
+  wire::Coverage view;
+  std::string json;
+};
+
+struct FillOptions {
+  std::map<std::string, std::string> labels{};  // as a submit's
+  std::optional<int> priority{};
+};
+
+// What became of a wish to fill gaps.
+struct Fill {
+  std::optional<wire::AcceptedView> job;  // nullopt: there is no gap
+  core::DayCounts counts;                 // then only
+  std::string json;
+};
+
+// What a fill would do.
+struct FillPlan {
+  std::optional<wire::DryRunView> view;  // nullopt: there is no gap
+  core::DayCounts counts;                // then only
+  std::string json;
+};
+
+struct VerifyLine {
+  wire::VerifyLine view;
+  std::string json;  // without its end of line
+};
+
+struct VerifyOptions {
+  std::string prefix{};  // objects whose key begins so; empty: all
+  bool repair = false;   // download again what is wrong
+  // After every line, as it comes: differences, progress, and the end; never after the call has
+  // returned.
+  std::function<void(const VerifyLine&)> on_line{};
 };
 
 }  // namespace betedge::sdk

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "betedge/core/dates.hpp"
+#include "betedge/core/error.hpp"
 
 namespace betedge::wire {
 
@@ -29,5 +30,8 @@ struct DryRunView {
 
 // `request_json` is the submission's, as a job would show it.
 std::string dry_run_json(std::string_view request_json, const DryRunView& run);
+
+// From JSON, tolerantly: upstream_garbled for what is not JSON or has no items.
+Result<DryRunView> parse_dry_run(std::string_view json);
 
 }  // namespace betedge::wire

@@ -106,6 +106,55 @@ TEST(ArgumentsTest, ReadsTheCommandsAboutJobs) {
   EXPECT_TRUE(std::holds_alternative<VersionCommand>(parse_arguments({"--version"})->command));
 }
 
+struct SeriesCase {
+  std::string name, line, target;
+};
+void PrintTo(const SeriesCase& tested, std::ostream* out) {
+  *out << tested.line;
+}
+class SeriesArguments : public ::testing::TestWithParam<SeriesCase> {};
+TEST_P(SeriesArguments, MakeTheQueryOfCoverageAndOfFill) {
+  const auto covered = parse_arguments(words("coverage " + GetParam().line));
+  ASSERT_TRUE(covered) << covered.error().err;
+  const auto& query = std::get<CoverageCommand>(covered->command).query;
+  ASSERT_TRUE(query);
+  EXPECT_EQ(wire::coverage_target(*query), GetParam().target);
+  const auto filled = parse_arguments(words("fill " + GetParam().line));
+  ASSERT_TRUE(filled) << filled.error().err;
+  EXPECT_EQ(wire::coverage_target(std::get<FillCommand>(filled->command).query), GetParam().target);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Lines, SeriesArguments,
+    ::testing::Values(
+        SeriesCase{"shortest", "AAPL", "/lake/coverage?kind=option&root=AAPL"},
+        SeriesCase{"everything",
+                   "AAPL --kind stock --schema ohlc --interval 1m --from 2024-01-01 --to 20241231 "
+                   "--start-time 09:30 --end-time 16:00 --format ipc",
+                   "/lake/coverage?kind=stock&root=AAPL&schema=ohlc&interval=60000&"
+                   "start_date=20240101&end_date=20241231&return_format=ipc&start_time=34200000&"
+                   "end_time=57600000"},
+        SeriesCase{"earnings", "--kind earnings --from 2024-01",
+                   "/lake/coverage?kind=earnings&start_date=202401"}),
+    [](const auto& tested) { return tested.param.name; });
+
+TEST(ArgumentsTest, ReadsTheCommandsAboutTheLake) {
+  EXPECT_FALSE(std::get<CoverageCommand>(parse_arguments({"coverage"})->command).query);
+  const auto fill =
+      std::get<FillCommand>(parse_arguments(words("fill AAPL --wait --timeout 10m"))->command);
+  EXPECT_TRUE(fill.wait);
+  EXPECT_FALSE(fill.dry_run);
+  EXPECT_EQ(fill.timeout, std::chrono::minutes{10});
+  EXPECT_TRUE(
+      std::get<FillCommand>(parse_arguments(words("fill AAPL --dry-run"))->command).dry_run);
+  const auto all = std::get<VerifyCommand>(parse_arguments({"verify"})->command);
+  EXPECT_EQ(all.prefix, "");
+  EXPECT_FALSE(all.repair);
+  const auto some =
+      std::get<VerifyCommand>(parse_arguments(words("verify earnings/ --repair"))->command);
+  EXPECT_EQ(some.prefix, "earnings/");
+  EXPECT_TRUE(some.repair);
+}
+
 struct UsageCase {
   std::string name, line, says;
 };
@@ -148,7 +197,22 @@ INSTANTIATE_TEST_SUITE_P(
         UsageCase{"one_too_many", "option AAPL 20240102 20240103 20240104", "20240104"},
         UsageCase{"limit_zero", "jobs --limit 0", "not in range 1 to"},
         UsageCase{"limit_words", "jobs --limit many", "--limit"},
-        UsageCase{"state_without_items", "job abc --state failed", "--items"}),
+        UsageCase{"state_without_items", "job abc --state failed", "--items"},
+        UsageCase{"coverage_of_no_kind", "coverage AAPL --kind bond", "option, stock, earnings"},
+        UsageCase{"coverage_of_no_root", "coverage --schema eod", "betedge coverage AAPL"},
+        UsageCase{"coverage_of_a_root_s_earnings", "coverage AAPL --kind earnings",
+                  "leave out AAPL"},
+        UsageCase{"coverage_of_earnings_by_interval", "coverage --kind earnings --interval 1m",
+                  "no schema"},
+        UsageCase{"coverage_of_earnings_by_the_day", "coverage --kind earnings --from 2024-01-02",
+                  "is not a month"},
+        UsageCase{"coverage_reversed", "coverage AAPL --from 2024-02-01 --to 2024-01-01",
+                  "--to (2024-01-01) is before --from (2024-02-01)"},
+        UsageCase{"fill_of_nothing", "fill", "ROOT"},
+        UsageCase{"fill_with_a_timeout_alone", "fill AAPL --timeout 5m", "add --wait"},
+        UsageCase{"fill_dry_and_waiting", "fill AAPL --dry-run --wait", "--dry-run"},
+        UsageCase{"verify_twice", "verify a b", "b"},
+        UsageCase{"nearly_verify", "verfy", "did you mean 'verify'?"}),
     [](const auto& tested) { return tested.param.name; });
 
 TEST(HelpTest, TeachesByExampleAndNamesEveryExitCode) {
