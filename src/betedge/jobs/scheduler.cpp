@@ -213,6 +213,7 @@ Task<Result<std::optional<std::chrono::milliseconds>>> Scheduler::fill(std::stri
       continue;
     }
     std::vector<Ending> endings;
+    endings.reserve(claimed.fetches.size());
     for (auto& held : claimed.fetches)
       endings.push_back({&held, {.kind = Verdict::Kind::put_back, .event = "item_handed_back"}});
     co_await write_down(std::move(endings));
@@ -276,6 +277,7 @@ Task<void> Scheduler::run(std::list<Batch>::iterator batch) {
   std::optional<std::string> broken;
   try {
     std::vector<ClaimedFetch> claims;
+    claims.reserve(held.size());
     for (const auto& one : held) claims.push_back(one.claim);
     auto running = run_fetches_(std::move(claims), batch->stop.get_token());
     results = co_await std::move(running);
@@ -287,6 +289,7 @@ Task<void> Scheduler::run(std::list<Batch>::iterator batch) {
     broken = "an exception of unknown type";
   }
   std::vector<Verdict> verdicts;
+  verdicts.reserve(held.size());
   const auto chance = luck(ports_.runtime);
   for (std::size_t i = 0; i < held.size(); ++i)
     verdicts.push_back(broken ? failed_by({ErrorCode::internal, "internal: " + *broken, {}})
