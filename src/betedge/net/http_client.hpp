@@ -27,7 +27,8 @@ struct HttpRequest {
   ContentCoding coding = ContentCoding::identity;  // gzip: sends Accept-Encoding, and unpacks
   // Sent with its Content-Length; an empty one is said (Content-Length: 0) for POST, PUT and PATCH.
   std::string body;
-  // Instead of `body`: `upload_bytes` of a file to send, from `upload_offset`. Stays open meanwhile.
+  // Instead of `body`: `upload_bytes` of a file to send, from `upload_offset`. Stays open
+  // meanwhile.
   int upload_fd = -1;
   std::uint64_t upload_offset = 0;
   std::uint64_t upload_bytes = 0;

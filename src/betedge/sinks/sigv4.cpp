@@ -107,7 +107,7 @@ std::string s3_query(HeaderList parameters) {
   std::ranges::sort(parameters);
   std::string query;
   for (const auto& [name, value] : parameters) {
-    query += (query.empty() ? "" : "&") + name + "=" + value;
+    fmt::format_to(std::back_inserter(query), "{}{}={}", query.empty() ? "" : "&", name, value);
   }
   return query;
 }
@@ -129,7 +129,7 @@ HeaderList signed_headers(std::string_view method, std::string_view path, std::s
   std::string canonical_headers;
   std::string names;
   for (const auto& [name, value] : canonical) {
-    canonical_headers += name + ":" + value + "\n";
+    fmt::format_to(std::back_inserter(canonical_headers), "{}:{}\n", name, value);
     names += (names.empty() ? "" : ";") + name;
   }
   const auto canonical_request = fmt::format("{}\n{}\n{}\n{}\n{}\n{}", method, path, query,

@@ -186,6 +186,12 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"level", "LOG_LEVEL", "loud",
                 "log.level is \"loud\" (from LOG_LEVEL in the environment), but must be debug, "
                 "info, warning or error"},
+        BadCase{"part_size", "BETEDGE_S3_PART_SIZE", "1MiB",
+                "s3.part_size is \"1MiB\" (from BETEDGE_S3_PART_SIZE in the environment), but must "
+                "be a size of 5MiB to 5GiB, for example 16MiB"},
+        BadCase{"s3_timeout", "BETEDGE_S3_TIMEOUT", "100ms",
+                "s3.timeout is \"100ms\" (from BETEDGE_S3_TIMEOUT in the environment), but must be "
+                "a time of at least 1s, for example 60s"},
         BadCase{"budget", "BETEDGE_MEMORY_BUDGET", "1MiB",
                 "memory.budget is \"1MiB\" (from BETEDGE_MEMORY_BUDGET in the environment), but "
                 "must be a size of at least 32MiB, for example 512MiB"}),
