@@ -78,13 +78,15 @@ def test_a_nightly_restart_in_the_middle_of_a_year(simulate, serve, api):
     server = serve(sim)
     job = server.client.submit("stock", root="AAPL", start_date="20240101", end_date="20241231", schema="ohlc")
     server.wait_event("item_done", count=60, job=job)
-    sim.options(starting="2s")
-    sim.terminal("gone", for_ms=1000)
+    sim.options(starting="1h")
+    sim.terminal("gone")
     server.wait_event("upstream_unavailable")
-    says = waits_for(server, job, "upstream unavailable since 20")
-    assert "no terminal answers" in says or "nobody listens" in says, says
+    says = waits_for(server, job, "nobody listens")
+    assert says.startswith("upstream unavailable since 20"), says
+    sim.terminal("up")
     says = waits_for(server, job, "the terminal is starting")
     assert upstream_of(server)["waiting_for"] == says and upstream_of(server)["circuit"] == "open"
+    sim.options(starting="0ms")
     sim.options(bandwidth="0")
     assert_nothing_lost(server, job, 252)
     assert len(server.objects()) == 252
@@ -182,8 +184,9 @@ def test_throttling_without_retry_after_finds_the_pace_that_is_taken(simulate, s
     assert_nothing_lost(server, job, 21)
     stats = sim.stats()
     assert stats["max_in_service"] == 1
-    # It tries for more now and then, as it must: nobody says when the other user of the account has left.
-    assert stats["outcomes"]["429"] < stats["outcomes"]["200"]
+    # It tries for one more after each round that went well, as it must: nobody says when the other user of the account
+    # has left. Without, three of four calls would be refused.
+    assert stats["outcomes"]["429"] < 1.5 * stats["outcomes"]["200"]
     assert min(int(event["calls_at_once"]) for event in server.events("upstream_throttled")) == 1
 
 
