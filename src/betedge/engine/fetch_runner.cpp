@@ -141,7 +141,9 @@ Task<Result<void>> FetchRunner::adopt(Target& target, ObjectInfo found, std::sto
 }
 
 Task<void> FetchRunner::bring(Targets targets, std::stop_token stop) {
-  if (targets.size() == 1) {
+  if (stop.stop_requested()) {
+    fail_all(targets, stopped().error());
+  } else if (targets.size() == 1) {
     co_await bring_alone(*targets.front(), std::move(stop));
   } else {
     co_await bring_together(targets, std::move(stop));
@@ -155,7 +157,7 @@ Task<void> FetchRunner::bring_together(Targets targets, std::stop_token stop) {
     each.insert(each.end(), target->item().calls.begin(), target->item().calls.end());
   const auto call = joined(each);
   if (!call) {  // of no one request: nobody batches such
-    for (auto* target : targets) co_await bring_alone(*target, stop);
+    for (auto* target : targets) co_await bring({&target, 1}, stop);
     co_return;
   }
 
@@ -181,7 +183,7 @@ Task<void> FetchRunner::bring_together(Targets targets, std::stop_token stop) {
     }
   }
   drafts.reset();
-  for (auto* target : without_rows) co_await bring_alone(*target, stop);
+  for (auto* target : without_rows) co_await bring({&target, 1}, stop);
 }
 
 void FetchRunner::fail_all(Targets targets, const Error& error) {
