@@ -204,7 +204,7 @@ class ApiTest : public ::testing::Test {
     answer = {response.status, std::string(as_text(response.body.bytes)), response.headers, {}, {}};
     answer.length = response.content_length;
     // A stream of events may have no end.
-    const bool has_end = answer.header("Content-Type") != "text/event-stream";
+    const bool has_end = !answer.header("Content-Type").starts_with("text/event-stream");
     while (response.next && has_end && !is_head) {
       const auto piece = co_await response.next();
       answer.is_cut_off = !piece;
