@@ -121,8 +121,8 @@ Task<Result<Coverage>> coverage_of(JobStore& jobs, ObjectStore& lake, CoverageRe
       asked.first = std::max(*asked.first, years_before(*asked.last, kLongestCoverage));
   }
   if (!asked.first || !asked.last) co_return coverage;
-  // Of a series that begins after the last day that was asked for.
-  if (*asked.last < *asked.first) asked.first = asked.last;
+  // It begins behind the last session that has ended: no day of it has.
+  if (*asked.last < *asked.first) asked.last = asked.first;
   coverage.dates = DateRange{*asked.first, *asked.last};
   auto series = asked.request;
   series.dates = *coverage.dates;
