@@ -238,7 +238,7 @@ Task<Result<void>> serve_until_stop(net::AsioRuntime& runtime, Command command,
                             .lake = *parts.lake,
                             .service = service,
                             .log = log},
-                           {.price_type = settings.lake_price_type});
+                           settings.lake_layout);
   server::Guard guard(
       runtime, log, *parts.metrics,
       {.listen_address = settings.listen_address, .is_tls = !settings.tls_cert.empty()},
