@@ -73,6 +73,35 @@ def test_killed_a_hundred_times_the_job_completes(simulate, serve, seed):
     run_with_kills(simulate, serve, 100, "20200102", "20231229", random.Random(seed))
 
 
+def test_killed_in_the_middle_of_batches_the_job_completes_and_nothing_is_torn(simulate, serve):
+    # A month is one call, and some twenty objects are published after it, one by one.
+    chance = random.Random(20240106)
+    sim = simulate("--latency", "15ms")
+    server = serve(sim)
+    job = server.client.submit("stock", root="AAPL", start_date="20200102", end_date="20231229", schema="ohlc")
+    total = server.client.job(job)["progress"]["total"]
+    least = 0
+    for number in range(15):
+        assert server.client.job(job)["status"] in ("pending", "running"), f"ended after {number} kills; make it longer"
+        server.wait_event("item_done", count=1, job=job)
+        server.let_run(chance.random() * 0.05)
+        server.kill()
+        check_objects(server)
+        server = serve(sim)
+        now = server.client.job(job)["progress"]["completed"]
+        assert now >= least, "what was done stays done"
+        least = now
+    ended = server.wait_job(job)
+    assert (ended["status"], ended["error_message"]) == ("completed", None)
+    assert ended["progress"]["completed"] == total == len(server.objects())
+    check_objects(server)
+    items = server.client.items(job)
+    assert {item["state"] for item in items} <= {"succeeded", "skipped"}
+    assert all(item["rows"] == 390 for item in items if item["state"] == "succeeded")
+    left = [path.name for path in server.lake.rglob(".*/*") if path.name != "lock"]
+    assert not left, f"unfinished files were left: {left}"
+
+
 def test_killed_right_after_the_202_the_job_is_there(simulate, serve):
     sim = simulate("--latency", "5ms")
     jobs = []
