@@ -193,6 +193,7 @@ def test_a_watcher_that_comes_back_again_and_again_learns_of_every_failure(stand
                     break
     # The first connection may have come after the first failures: those it did not ask for.
     failed = failed_items(server, job)
+    assert len(failed) == 20
     with watch(server, job, "0") as stream:
         assert {event.data["key"] for event in named(list(stream), "item_failed")} == set(failed)
     assert told.items() <= failed.items()
