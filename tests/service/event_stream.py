@@ -5,6 +5,7 @@ import json
 import selectors
 import socket
 import threading
+import time
 from dataclasses import dataclass
 
 import harness
@@ -57,7 +58,7 @@ class EventParser:
 
 
 class EventStream:
-    """One watcher; iterates over events until the server ends the stream."""
+    """One watcher; iterates over events until the server ends the stream. Comments alone do not keep it waiting."""
 
     def __init__(self, server, path, last_id=None):
         self.parser = EventParser()
@@ -75,7 +76,9 @@ class EventStream:
         return self
 
     def __next__(self):
+        give_up = time.monotonic() + harness.PATIENCE
         while not self._events:
+            assert time.monotonic() < give_up, f"no event came after {self.last_id}"
             data = self.answer.read1(65536)
             if not data:
                 self.close()

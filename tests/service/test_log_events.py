@@ -12,7 +12,7 @@ WEEK = {"root": "AAPL", "start_date": "20240102", "end_date": "20240108", "schem
 @pytest.fixture
 def week(simulate, serve):
     """A server on which one week went wrong in every way that an item can end."""
-    server = serve(simulate("--fault", "472@date=20240103", "--fault", "473@date=20240104"))
+    server = serve(simulate("--fault", "gap=20240103", "--fault", "473@date=20240104"))
     return server
 
 

@@ -78,7 +78,7 @@ def test_a_job_of_which_every_item_fails_is_failed(simulate, serve):
 
 
 def test_no_data_is_a_fact_and_no_failure(simulate, serve):
-    server = serve(simulate("--fault", "472@date=20240103"))
+    server = serve(simulate("--fault", "gap=20240103"))
     job = server.client.submit("stock", **WEEK)
     ended = server.wait_job(job)
     assert (ended["status"], ended["error_message"]) == ("completed", None)
@@ -118,13 +118,13 @@ def test_an_upload_that_fails_fails_its_item_and_the_others_go_on(simulate, serv
 
 
 def test_a_lake_that_refuses_us_fails_the_job_with_the_reason(simulate, serve, folder):
-    sim = simulate("--latency", "20ms")
+    sim = simulate("--latency", "20ms", "--contracts", "20")
     own = folder / "own"
     own.mkdir()
     if os.geteuid() == 0:
         os.chown(own, 65534, 65534)
     server = serve(sim, folder=own, preexec=drop_privileges)
-    job = server.client.submit("stock", **{**WEEK, "end_date": "20240628"})
+    job = server.client.submit("option", **{**WEEK, "end_date": "20240628"})
     server.wait_event("item_done", count=3, job=job)
     for path in [server.lake, *server.lake.rglob("*")]:
         if path.is_dir():

@@ -3,12 +3,13 @@
 import resource
 import signal
 import threading
+import time
 from datetime import datetime
 
 import pytest
 
 from event_stream import EventStream, Swarm, Unread, watch
-from harness import Scrape, missing, until
+from harness import PATIENCE, Scrape, missing, until
 
 DAYS = {"root": "AAPL", "start_date": "20240102", "end_date": "20240328", "schema": "ohlc"}
 WEEK = {**DAYS, "end_date": "20240108"}
@@ -29,13 +30,15 @@ def seconds_between(earlier, later):
 
 @pytest.fixture
 def standing(simulate, serve):
-    """A terminal that is gone, a server that knows it, and a function that submits what then stands still."""
-    sim = simulate("--latency", "20ms", "--fault", "473@every=3")
+    """A terminal that is gone, a server that knows it, and a function that submits what then stands still.
+
+    Chains, because each of their days has a call of its own and so ends alone: every third one fails."""
+    sim = simulate("--latency", "20ms", "--contracts", "20", "--fault", "473@kind=option,every=3")
     server = serve(sim)
     sim.terminal("gone")
 
     def submit(**members):
-        job = server.client.submit("stock", **{**DAYS, **members})
+        job = server.client.submit("option", **{**DAYS, **members})
         server.wait_event("upstream_unavailable")
         until(lambda: server.client.job(job)["items"]["running"] == 0, "the end of what had been begun")
         return job
@@ -190,6 +193,7 @@ def test_a_watcher_that_comes_back_again_and_again_learns_of_every_failure(stand
                     break
     # The first connection may have come after the first failures: those it did not ask for.
     failed = failed_items(server, job)
+    assert len(failed) == 20
     with watch(server, job, "0") as stream:
         assert {event.data["key"] for event in named(list(stream), "item_failed")} == set(failed)
     assert told.items() <= failed.items()
@@ -403,12 +407,14 @@ def test_a_wait_for_an_unknown_job_is_a_404_at_once(simulate, serve):
 
 
 def test_the_same_tag_is_the_same_answer_and_another_answer_another_tag(simulate, serve):
-    sim = simulate("--latency", "10ms", "--fault", "473@every=4")
+    sim = simulate("--latency", "10ms", "--contracts", "20", "--fault", "473@kind=option,every=4")
     server = serve(sim)
-    job = server.client.submit("stock", **DAYS)
+    job = server.client.submit("option", **DAYS)
     by_tag, waits = {}, 0
     outages = [5, 25]
+    give_up = time.monotonic() + PATIENCE
     while True:
+        assert time.monotonic() < give_up, f"the job's end did not come after {len(by_tag)} versions"
         answer = server.client.get(f"/jobs/{job}")
         etag = answer.headers["ETag"]
         assert etag.startswith('"') and etag.endswith('"'), "strong"
@@ -499,10 +505,11 @@ def descriptors():
 def test_five_thousand_watchers_and_fifty_that_never_read_cost_little_and_hold_nobody_up(
     simulate, serve, descriptors
 ):
-    sim = simulate("--latency", "60ms", "--fault", "473@every=2")
+    sim = simulate("--latency", "60ms", "--contracts", "20", "--fault", "473@kind=option,every=2")
     server = serve(sim, preexec=allow_descriptors)
     sim.terminal("gone")
-    job = server.client.submit("stock", **{**DAYS, "start_date": "20210104", "end_date": "20231229"})
+    three_years = {**DAYS, "start_date": "20210104", "end_date": "20231229", "interval": 3600000}
+    job = server.client.submit("option", **three_years)
     server.wait_event("upstream_unavailable")
     until(lambda: server.client.job(job)["items"]["running"] == 0, "the end of what had been begun")
     before = Scrape(server)("process_resident_memory_bytes")
