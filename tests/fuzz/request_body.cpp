@@ -1,6 +1,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "betedge/wire/python_json.hpp"
@@ -19,7 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (!again || *again != request) std::abort();
       }
       if (!wire::parse_python_json(wire::to_json(parsed->submission))) std::abort();
-    } else if (!wire::parse_python_json(parsed.error().body)) {
+    } else if (!nlohmann::json::accept(parsed.error().body)) {
+      // Not our own reader: a body given back inside of it may be nested deeper than that takes.
       std::abort();
     }
   }

@@ -184,7 +184,10 @@ TEST_F(EventFeedsTest, AReconnectMissesNoFailedItem) {
 TEST_F(EventFeedsTest, OneWhoFallsBehindIsBroughtUpToDateAndMissesNoFailure) {
   source_.latency = 1s;
   source_.failure = Error{ErrorCode::upstream_refused, "HTTP 400", {}};
-  const auto answer = submit(R"("start_date":"20240102","end_date":"20240531")");
+  // Chains end one by one.
+  const auto answer =
+      ask("POST", "/historical/option", {},
+          R"({"root":"AAPL","schema":"ohlc","start_date":"20240102","end_date":"20240531"})");
   const std::string id = Json::parse(answer.body)["job_id"];
   Stream slow;
   open("/jobs/" + id + "/events", slow);
