@@ -113,4 +113,9 @@ def test_a_day_that_cannot_be_read_fails_alone(simulate, serve):
     server = serve(sim, THETA_RETRY_DELAY="10ms")
     job = server.wait_job(server.client.submit("stock", root="AAPL", **JANUARY))
     assert (job["items"]["succeeded"], job["items"]["failed"]) == (20, 1)
-    assert job["error_message"].startswith("1 of 21 items failed: 20240117: ")
+    page = f"/jobs/{job['job_id']}/items?state=failed"
+    assert job["error_message"].startswith(f"1 of 21 items failed, see {page}: 20240117: ")
+    assert "ended in the middle of row" in job["error_message"]
+    (failed,) = [item for item in server.client.items(job["job_id"]) if item["state"] == "failed"]
+    assert "/2024/01/17/" in failed["key"]
+    assert len(server.objects()) == 20

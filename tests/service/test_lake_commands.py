@@ -136,13 +136,14 @@ def test_coverage_from_the_first_known_day_is_the_default(folder, half):
 
 
 def test_each_state_has_its_place(folder, simulate, serve):
-    server = serve(simulate("--fault", "472@date=20240103", "--fault", "473@date=20240104"))
+    # One call asks for all four days: the vendor has no rows of the second, and refuses what names the third.
+    server = serve(simulate("--fault", "gap=20240103", "--fault", "473@date=20240104"))
     download(server, folder, "2024-01-02", "2024-01-05")
     shown = run("coverage", *SERIES, "--from", "2024-01-02", "--to", "2024-01-08", folder=folder, server=server)
     assert shown.returncode == 3
     assert "# present 2   . no data 1   x failed 1   ~ stale 0   o missing 1" in shown.stdout
     lines = shown.stdout.splitlines()
-    assert [line.split() for line in lines[3:8]] == [["Mon", "o"], ["Tue", "#"], ["Wed", "."], ["Thu", "x"], ["Fri", "#"]]
+    assert [line.split() for line in lines[4:9]] == [["Mon", "o"], ["Tue", "#"], ["Wed", "."], ["Thu", "x"], ["Fri", "#"]]
     failed = next(line for line in lines if "1 failed" in line)
     assert failed.startswith("  2024-01-04") and "473" in failed
     filled = run("fill", *SERIES, "--from", "2024-01-02", "--to", "2024-01-08", "--wait", folder=folder, server=server)

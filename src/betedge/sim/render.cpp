@@ -232,7 +232,11 @@ class Renderer {
     std::uint64_t volume = 0;
     std::int64_t traded_e4 = 0;
     std::uint32_t day = 0;
+    const Tick* before_it = nullptr;
     for (const auto& tick : ticks) {
+      // Shown twice, traded once.
+      const bool is_twin = before_it != nullptr && *before_it == tick;
+      before_it = &tick;
       char* const begin = result_.memory.room(kLongestRow);
       char* out = put(begin, before);
       const auto time = [&](std::uint32_t ms) {
@@ -277,8 +281,10 @@ class Renderer {
       if (query_.schema == Schema::ohlc) {
         // Cumulative from the session's first row on, as the terminal's is (THETA.md 2.5).
         if (std::exchange(day, tick.date) != tick.date) volume = 0, traded_e4 = 0;
-        volume += tick.volume;
-        traded_e4 += tick.volume * ((tick.high + tick.low + tick.close) / 3);
+        if (!is_twin) {
+          volume += tick.volume;
+          traded_e4 += tick.volume * ((tick.high + tick.low + tick.close) / 3);
+        }
         const auto vwap = volume == 0 ? 0 : traded_e4 / static_cast<std::int64_t>(volume);
         price(vwap, scale);
       }

@@ -288,6 +288,14 @@ TEST(RenderTest, TwinsAndZeroBars) {
     EXPECT_EQ(twins[2 * i], rows[i]);
     EXPECT_EQ(twins[2 * i + 1], rows[i]);
   }
+  // Byte for byte, the running mean of the prices (vwap) too.
+  const auto sound = body(market, query, Form::v3_csv);
+  std::string twice = sound.substr(0, sound.find('\n') + 1);
+  for (std::size_t begin = twice.size(), end = 0; begin < sound.size(); begin = end) {
+    end = sound.find('\n', begin) + 1;
+    twice += sound.substr(begin, end - begin) + sound.substr(begin, end - begin);
+  }
+  EXPECT_EQ(body(market, query, Form::v3_csv, {.twins = true}), twice);
   for (const auto& [contract, tick] :
        parse(Form::v2_csv, body(market, query, Form::v2_csv, {.zero_bars = true}), query)) {
     EXPECT_EQ(tick, (Tick{.date = 20240312, .ms_of_day = tick.ms_of_day}));
