@@ -94,7 +94,16 @@ class MeteredSource final : public Source {
   std::optional<std::string> refusal(const Call& call) const override {
     return source_.refusal(call);
   }
+  bool takes_spans(const Call& call) const override { return source_.takes_spans(call); }
   std::string version() const override { return source_.version(); }
+
+  Task<Result<std::optional<std::vector<Date>>>> expirations(Call call,
+                                                             std::stop_token stop) override {
+    Measured measured(runtime_, metrics_, upstream_, "expirations");
+    auto listed = co_await source_.expirations(std::move(call), std::move(stop));
+    measured.end(listed ? "ok" : to_text(listed.error().code));
+    co_return listed;
+  }
 
   Task<Result<void>> probe(std::stop_token stop) override {
     Measured measured(runtime_, metrics_, upstream_, "probe");

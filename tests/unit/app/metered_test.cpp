@@ -48,6 +48,12 @@ class SlowSource final : public Source {
     co_return std::make_unique<SlowAnswer>(runtime_, ends_with);
   }
   std::optional<std::string> refusal(const Call&) const override { return "not on Sundays"; }
+  bool takes_spans(const Call& call) const override { return call.schema == Schema::eod; }
+  Task<Result<std::optional<std::vector<Date>>>> expirations(Call call, std::stop_token) override {
+    if (refuses) co_return std::unexpected(*refuses);
+    co_return std::vector{call.dates.last};
+  }
+  std::string version() const override { return "v9"; }
   Task<Result<void>> probe(std::stop_token) override {
     if (refuses) co_return std::unexpected(*refuses);
     co_return Result<void>{};
@@ -78,6 +84,10 @@ class MeteredSourceTest : public ::testing::Test {
     }
   }
   Task<void> probe() { (void)co_await metered_->probe({}); }
+  Task<void> list(std::size_t& expirations) {
+    const auto listed = co_await metered_->expirations(call(), {});
+    expirations = listed && *listed ? (*listed)->size() : 0;
+  }
   double seen(std::string_view outcome, std::string_view endpoint = "option_quote") const {
     return metrics_.value(Metric::upstream_request_seconds, {"thetadata", endpoint, outcome});
   }
@@ -120,6 +130,22 @@ TEST_F(MeteredSourceTest, ACallThatIsDroppedIsCountedAsCancelled) {
   runtime_.run(read(1));
   EXPECT_EQ(seen("cancelled"), 1);
   EXPECT_NEAR(seconds("cancelled"), 2.0, 0.2);
+}
+
+TEST_F(MeteredSourceTest, WhatTheSourceCanAndKnowsIsAskedOfItself) {
+  auto eod = call();
+  eod.schema = Schema::eod;
+  EXPECT_TRUE(metered_->takes_spans(eod));
+  EXPECT_FALSE(metered_->takes_spans(call()));
+  EXPECT_EQ(metered_->version(), "v9");
+  std::size_t expirations = 0;
+  runtime_.run(list(expirations));
+  EXPECT_EQ(expirations, 1);
+  EXPECT_EQ(seen("ok", "expirations"), 1);
+  source_.refuses = Error{ErrorCode::upstream_throttled, "429", {}};
+  runtime_.run(list(expirations));
+  EXPECT_EQ(expirations, 0);
+  EXPECT_EQ(seen("upstream_throttled", "expirations"), 1);
 }
 
 class MeteredLakeTest : public ::testing::Test {
