@@ -11,6 +11,9 @@ from harness import Scrape, until
 
 WEEK = {"root": "AAPL", "start_date": "20240102", "end_date": "20240108", "schema": "ohlc"}
 YEAR = {"root": "AAPL", "start_date": "20230103", "end_date": "20231229", "schema": "ohlc"}
+# Of a stock a month's days are one call and end together; of a chain each day is a call of its own, and one more for
+# the underlying.
+CHAINS = {**YEAR, "interval": 900000}
 NOBODY = "0192f0c1-2345-7abc-8def-0123456789ab"
 
 
@@ -55,21 +58,20 @@ def check_nothing_is_left_behind(server):
 
 
 def test_cancel_stops_what_runs_at_once_and_keeps_what_is_done(simulate, serve):
-    sim = simulate("--concurrency", "64")
+    # After twelve days no answer comes any more: whoever is not stopped hangs.
+    sim = simulate("--concurrency", "64", "--contracts", "20", "--fault", "hang@kind=option,after=12")
     server = serve(sim)
-    job = server.client.submit("stock", **YEAR)
-    server.wait_event("item_done", count=10, job=job)
-    # From now on no answer comes in the test's lifetime: whoever is not stopped hangs.
-    sim.options(latency="600s")
-    until(lambda: state_of(sim, "in_service") == 4, "four calls that hang")
+    job = server.client.submit("option", **CHAINS)
+    server.wait_event("item_done", count=12, job=job)
+    until(lambda: state_of(sim, "calls") == 12 * 2 + 4, "four calls that hang")
     answer = cancel(server, job)
     assert answer.status in (200, 202), answer
     assert answer.json()["state"] == ("cancelled" if answer.status == 200 else "cancelling")
     ended = server.wait_job(job)
     assert (ended["status"], ended["state"], ended["error_message"]) == ("failed", "cancelled", "cancelled")
     items = ended["items"]
-    assert items["succeeded"] >= 10 and items["cancelled"] > 0
-    assert items["succeeded"] + items["cancelled"] == ended["progress"]["completed"] == 250
+    assert (items["succeeded"], items["cancelled"]) == (12, 238)
+    assert ended["progress"]["completed"] == 250
     assert ended["progress"]["percentage"] == 100.0
     asked = server.events("request_received", path=f"/jobs/{job}/cancel")[0]
     stopped = server.events("item_cancelled", job=job)
@@ -82,8 +84,8 @@ def test_cancel_stops_what_runs_at_once_and_keeps_what_is_done(simulate, serve):
     check_nothing_is_left_behind(server)
     assert server.client.get(f"/jobs/{job}/items?state=cancelled&limit=1").json()["items"][0]["rows"] == 0
     # The slots are free again: the next job has all four.
-    sim.options(latency="0ms")
-    again = server.client.submit("stock", **{**WEEK, "root": "MSFT"})
+    sim.faults()
+    again = server.client.submit("option", **{**WEEK, "root": "MSFT"})
     assert server.wait_job(again)["items"]["succeeded"] == 5
     upstream, = [one for one in server.client.get("/upstreams").json()["upstreams"] if one["name"] == "thetadata"]
     assert (upstream["in_use"], upstream["waiting"]) == (0, 0)
@@ -129,11 +131,13 @@ def test_whatever_the_terminal_does_a_cancel_stops_what_runs_within_two_seconds(
 def test_cancel_again_and_cancel_of_what_has_ended_change_nothing(simulate, serve):
     sim = simulate("--latency", "600s", "--concurrency", "64")
     server = serve(sim)
-    job = server.client.submit("stock", **WEEK)
-    until(lambda: state_of(sim, "in_service") == 4, "four calls that hang")
+    job = server.client.submit("stock", **{**WEEK, "end_date": "20240430"})
+    until(lambda: state_of(sim, "in_service") == 4, "four months, and calls, that hang")
     for _ in range(3):
         assert cancel(server, job).status in (200, 202)
     cancelled = server.wait_job(job)
+    assert cancelled["items"]["cancelled"] == cancelled["progress"]["total"] == 83
+    assert len(server.events("item_cancelled", job=job)) == 83, "all the days of each call, and each once"
     answer = cancel(server, job)
     assert (answer.status, answer.json()) == (200, cancelled)
     sim.options(latency="0ms")
@@ -393,8 +397,8 @@ def test_a_dry_run_is_refused_as_the_request_would_be(simulate, serve):
 
 
 def test_items_come_page_by_page(simulate, serve):
-    server = serve(simulate("--fault", "473@every=5"))
-    job = server.client.submit("stock", **YEAR)
+    server = serve(simulate("--contracts", "20", "--fault", "473@kind=option,every=5"))
+    job = server.client.submit("option", **CHAINS)
     server.wait_job(job)
 
     def pages(query):
@@ -433,6 +437,7 @@ def test_a_job_without_items_ends_with_its_creation_and_is_counted_once(simulate
     job = server.client.submit("stock", **{**WEEK, "start_date": "20240106", "end_date": "20240107"})
     ended = server.client.job(job)
     assert (ended["status"], ended["progress"]) == ("completed", {"completed": 0, "total": 0, "percentage": 100.0})
+    server.wait_event("request_received", path="/historical/stock")  # written after all that it led to
     assert len(server.events("job_completed", job=job)) == 1
     assert Scrape(server)("betedge_jobs_total") == 1
     assert cancel(server, job).json() == ended
@@ -550,12 +555,12 @@ def test_jobs_are_found_by_label(simulate, serve):
 
 
 def test_a_job_of_higher_priority_overtakes(simulate, serve):
-    server = serve(simulate("--latency", "20ms"))
-    long = server.client.submit("stock", **YEAR)
+    server = serve(simulate("--latency", "20ms", "--contracts", "20"))
+    long = server.client.submit("option", **CHAINS)
     server.wait_event("item_done", count=5, job=long)
-    urgent = server.client.submit("stock", **{**YEAR, "root": "MSFT", "end_date": "20230228"}, priority=10)
-    unhurried = server.client.submit("stock", **{**WEEK, "root": "IBM"}, priority=-1)
-    submitted = server.wait_event("request_received", count=2, path="/historical/stock")
+    urgent = server.client.submit("option", **{**CHAINS, "root": "MSFT", "end_date": "20230228"}, priority=10)
+    unhurried = server.client.submit("option", **{**WEEK, "root": "IBM"}, priority=-1)
+    submitted = server.wait_event("request_received", count=2, path="/historical/option")
     for job in (urgent, long, unhurried):
         assert server.wait_job(job)["state"] == "completed"
     lines = [
@@ -605,16 +610,20 @@ def test_upstreams_say_how_they_stand(simulate, serve):
 
 
 def test_the_limit_of_an_upstream_is_changed_while_it_works(simulate, serve):
-    sim = simulate("--latency", "100ms", "--concurrency", "64")
+    sim = simulate("--latency", "100ms", "--concurrency", "64", "--contracts", "20")
     server = serve(sim, THETA_CONCURRENCY="2")
-    job = server.client.submit("stock", **{**YEAR, "start_date": "20220103"})
+    job = server.client.submit("option", **{**CHAINS, "start_date": "20220103"})
     server.wait_event("item_done", count=4, job=job)
     assert sim.stats()["max_outstanding"] == 2
     answer = put_upstream(server, {"concurrency": 12})
     assert answer.status == 200, answer
     assert (answer.json()["name"], answer.json()["concurrency"]) == ("thetadata", 12)
-    while sim.stats()["outstanding"] < 12:
+
+    def twelve_run():
         assert server.client.job(job)["status"] == "running", "it ended before twelve ran"
+        return sim.stats()["outstanding"] >= 12
+
+    until(twelve_run, "twelve calls at once")
     assert upstream_of(server)["concurrency"] == 12
     # Down again: what runs above it ends first, then never more than one.
     assert put_upstream(server, {"concurrency": 1}).json()["concurrency"] == 1

@@ -41,9 +41,10 @@ def test_an_empty_environment_and_no_file_is_enough(folder, processes):
 
 
 def test_a_stop_is_graceful_and_the_next_start_goes_on(simulate, serve):
-    sim = simulate("--latency", "30ms")
+    # Chains, which are a call a day: some have ended and many have not.
+    sim = simulate("--latency", "30ms", "--contracts", "20")
     server = serve(sim)
-    job = server.client.submit("stock", **{**WEEK, "end_date": "20240328"})
+    job = server.client.submit("option", **{**WEEK, "end_date": "20240328"})
     server.wait_event("item_done", count=3, job=job)
     assert server.stop() == 0
     names = [harness.parse_event(line)["event"] for line in server.log]
