@@ -1,17 +1,20 @@
 """Jobs as their submitter sees them."""
 
 import threading
+import time
 
 import pyarrow.parquet as parquet
 import pytest
 
-from harness import Client, Scrape
+from harness import PATIENCE, Client, Scrape
 
 
 def follow(server, job_id, asks):
     """Asks for the job until it has ended, as fast as it goes; what it said each time."""
     seen = []
+    give_up = time.monotonic() + PATIENCE
     while True:
+        assert time.monotonic() < give_up, f"it did not end: {seen[-1]}"
         job = server.client.job(job_id)
         seen.append(job)
         asks()
@@ -49,22 +52,27 @@ def test_a_job_of_504_items_is_accepted_in_a_moment_and_its_progress_only_grows(
     assert len(server.objects()) == 504
 
 
-def test_a_small_job_does_not_wait_for_a_large_one(simulate, serve):
-    server = serve(simulate("--latency", "20ms"))
-    large = server.client.submit("stock", root="AAPL", start_date="20230101", end_date="20231231", schema="ohlc")
+@pytest.mark.parametrize("kind,latency,first,total,most", [
+    ("option", "20ms", "20230101", 250, 50),  # a call a day
+    ("stock", "200ms", "20200101", 1006, 252),  # a call a month: twelve of forty-eight
+])
+def test_a_small_job_does_not_wait_for_a_large_one(simulate, serve, kind, latency, first, total, most):
+    server = serve(simulate("--latency", latency, "--contracts", "20"))
+    large = server.client.submit(kind, root="AAPL", start_date=first, end_date="20231231", schema="ohlc")
     server.wait_event("item_done", count=4, job=large)
-    small = server.client.submit("stock", root="MSFT", start_date="20240103", end_date="20240103", schema="ohlc")
+    small = server.client.submit(kind, root="MSFT", start_date="20240103", end_date="20240103", schema="ohlc")
     assert server.wait_job(small)["status"] == "completed"
     done = server.client.job(large)["progress"]
-    assert done["total"] == 250
-    assert done["completed"] < 50, "one day of the other job did not wait for 250 of this one"
+    assert done["total"] == total
+    assert done["completed"] < most, "one day of the other job did not wait for all of this one"
 
 
 def test_two_jobs_at_once_share_the_limit_and_both_end(simulate, serve):
-    sim = simulate("--latency", "5ms", "--concurrency", "2", "--queue", "0")
+    # Chains: a call a day, and so a turn a day.
+    sim = simulate("--latency", "5ms", "--concurrency", "2", "--queue", "0", "--contracts", "20")
     server = serve(sim, THETA_CONCURRENCY=2)
     jobs = [
-        server.client.submit("stock", root=root, start_date="20240102", end_date="20240229", schema="ohlc")
+        server.client.submit("option", root=root, start_date="20240102", end_date="20240229", schema="ohlc")
         for root in ("AAPL", "MSFT")
     ]
     for job in jobs:
@@ -201,8 +209,10 @@ def test_a_hundred_different_jobs_at_once_all_complete_and_none_starves(simulate
     for thread in threads:
         thread.start()
     highest = 0
+    give_up = time.monotonic() + PATIENCE
     while any(thread.is_alive() for thread in threads) or Scrape(server)("betedge_jobs_unfinished"):
         scrape = Scrape(server)
+        assert time.monotonic() < give_up, f"{scrape('betedge_jobs_unfinished')} jobs have not ended"
         in_flight = scrape("betedge_memory_bytes")
         assert in_flight <= scrape("betedge_memory_budget_bytes")
         highest = max(highest, scrape("process_resident_memory_bytes"))
@@ -212,12 +222,18 @@ def test_a_hundred_different_jobs_at_once_all_complete_and_none_starves(simulate
     for job in jobs:
         ended = server.client.job(job)
         assert (ended["state"], ended["error_message"], ended["items"]["succeeded"]) == ("completed", None, 9)
-    # They take turns: soon after the last one came, each has its first item.
+    # They take turns: soon after the last one came, each has its first item. A chain's day is a turn, and of a stock
+    # all nine days, which one call brings.
     done = server.events("item_done")
-    order = [event["job"] for event in done]
-    assert len(order) == 900
+    assert len(done) == 900
+    turns = {}
+    for event in done:
+        turns.setdefault((event["job"], event["item"] if "options" in event["item"] else "all"), event)
+    turns = list(turns.values())
+    order = [event["job"] for event in turns]
+    assert len(order) == 50 * 9 + 50
     last_accepted = max(event["time"] for event in server.events("request_received", method="POST"))
-    all_there = next(place for place, event in enumerate(done) if event["time"] >= last_accepted)
+    all_there = next(place for place, event in enumerate(turns) if event["time"] >= last_accepted)
     assert max(order.index(job) for job in jobs) < all_there + 150
     assert highest - before < 64 << 20
     assert sim.stats()["max_outstanding"] <= 4
