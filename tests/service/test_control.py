@@ -73,10 +73,11 @@ def test_cancel_stops_what_runs_at_once_and_keeps_what_is_done(simulate, serve):
     assert (items["succeeded"], items["cancelled"]) == (12, 238)
     assert ended["progress"]["completed"] == 250
     assert ended["progress"]["percentage"] == 100.0
-    asked = server.events("request_received", path=f"/jobs/{job}/cancel")[0]
+    asked = server.wait_event("request_received", path=f"/jobs/{job}/cancel")
+    last = server.wait_event("job_cancelled", job=job)
     stopped = server.events("item_cancelled", job=job)
     assert len(stopped) == 4, "the four that ran"
-    for event in [*stopped, server.events("job_cancelled", job=job)[0]]:
+    for event in [*stopped, last]:
         assert seconds_between(asked["time"], event["time"]) < 2
     # What is done stays done, and nothing half-done is there.
     kept = server.client.items(job, "succeeded")
@@ -137,6 +138,7 @@ def test_cancel_again_and_cancel_of_what_has_ended_change_nothing(simulate, serv
         assert cancel(server, job).status in (200, 202)
     cancelled = server.wait_job(job)
     assert cancelled["items"]["cancelled"] == cancelled["progress"]["total"] == 83
+    server.wait_event("item_cancelled", count=83, job=job)
     assert len(server.events("item_cancelled", job=job)) == 83, "all the days of each call, and each once"
     answer = cancel(server, job)
     assert (answer.status, answer.json()) == (200, cancelled)
@@ -288,7 +290,7 @@ def test_delete_forgets_the_job_and_keeps_its_objects(simulate, serve):
         assert answer.status == 404
     assert [one["job_id"] for one in server.client.get("/jobs").json()["jobs"]] == [other]
     assert server.objects() == objects
-    assert server.events("job_deleted", job=job)
+    server.wait_event("job_deleted", job=job)
     assert server.stop() == 0
     server = serve(sim)
     assert server.client.get(f"/jobs/{job}").status == 404

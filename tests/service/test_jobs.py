@@ -23,11 +23,12 @@ def follow(server, job_id, asks):
 
 
 def test_a_job_of_504_items_is_accepted_in_a_moment_and_its_progress_only_grows(simulate, serve):
-    sim = simulate("--latency", "5ms")
+    # Chains, whose days end one by one.
+    sim = simulate("--latency", "5ms", "--contracts", "20")
     server = serve(sim)
     hasty = Client(server.port, timeout=1)
-    job_id = hasty.submit("stock", root="AAPL", start_date="20220103", end_date="20240104", schema="ohlc")
-    submitted = server.wait_event("request_received", path="/historical/stock")
+    job_id = hasty.submit("option", root="AAPL", start_date="20220103", end_date="20240104", schema="ohlc")
+    submitted = server.wait_event("request_received", path="/historical/option")
     assert float(submitted["duration_ms"]) < 500
 
     others = []
