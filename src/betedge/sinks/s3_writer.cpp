@@ -95,17 +95,18 @@ Task<Result<void>> S3Writer::commit() {
   };
   BETEDGE_CO_TRY(sha256_, co_await run_blocking(remote_->runtime(), Pool::io, std::move(step)));
   committed_ = true;
-  const auto began = remote_->runtime().wall_now();
   const bool in_parts = size_ > remote_->settings().multipart_above;
   if (in_parts) BETEDGE_CO_TRY_VOID(co_await send_parts());
   auto published = co_await publish();
   if (upload_) co_await remote_->end_upload(*std::exchange(upload_, {}));
   if (!published) co_return published;
-  // What earlier tries for this object left behind, of which we may not even know the name (the
-  // answer that had it was lost): whoever has published the object owns its key. Best effort; the
-  // rest is found at the next start.
+  // What tries for this object left behind, this one's too, of which we may not even know the name
+  // (the answer that had it was lost): whoever has published the object owns its key. Another
+  // writer's upload that ends so is begun again (upload_gone). Best effort; the rest is found at
+  // the next start.
   if (in_parts) {
-    co_await remote_->end_uploads(remote_->full_name(key_.text()), S3Remote::Names::equal, began);
+    co_await remote_->end_uploads(remote_->full_name(key_.text()), S3Remote::Names::equal,
+                                  Timestamp::max());
   }
   co_await remote_->end_abandoned();
   co_return published;

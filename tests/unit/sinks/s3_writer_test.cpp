@@ -299,12 +299,13 @@ TEST_F(S3PublishInParts, GrowsItsPartsWhereTheyWouldBeTooMany) {
   EXPECT_EQ(client_.requests.size(), 1 + 6'667 + 2);
 }
 
-TEST_F(S3PublishInParts, EndsWhatEarlierTriesForItsKeyLeftBehind) {
+TEST_F(S3PublishInParts, EndsWhatTriesForItsKeyLeftBehindWhenItWasBegun) {
   const auto store = opened();
   const auto upload = [](std::string_view key, std::string_view id) {
     return fmt::format(
         "<Upload><Key>{}</Key><UploadId>{}</UploadId>"
-        "<Initiated>1999-01-01T00:00:00.000Z</Initiated></Upload>",
+        // As a server tells it whose clock is ahead of ours.
+        "<Initiated>2099-01-01T00:00:00.000Z</Initiated></Upload>",
         key, id);
   };
   client_.answers = after_parts(
