@@ -2,28 +2,9 @@
 
 #include <algorithm>
 
-#include "betedge/columnar/file_metadata.hpp"
 #include "betedge/core/object_key.hpp"
 
 namespace betedge::engine {
-
-namespace {
-
-// What the file says of its columns and prices; what it leaves out is the default.
-Layout layout_said_by(const columnar::FileFacts& facts) {
-  const auto says = [&facts](std::string_view name, std::string_view value) {
-    const auto found = facts.metadata.find(std::string(name));
-    return found != facts.metadata.end() && found->second == value;
-  };
-  Layout layout;
-  if (says(columnar::metadata::kPriceType, to_text(PriceType::float32)))
-    layout.price_type = PriceType::float32;
-  if (says(columnar::metadata::kColumns, to_text(ColumnStyle::typed)))
-    layout.columns = ColumnStyle::typed;
-  return layout;
-}
-
-}  // namespace
 
 ObjectRecord adopted_record(const ObjectKey& key, const ObjectReading& read,
                             const ObjectInfo& found, Timestamp now) {
@@ -39,7 +20,7 @@ ObjectRecord adopted_record(const ObjectKey& key, const ObjectReading& read,
           .covers_through = covers ? covers->last : std::min(period.last, day_before),
           .schema_version = facts.schema_version().value_or(0),
           .written_at = now,
-          .layout = layout_said_by(facts)};
+          .layout = facts.layout};
 }
 
 }  // namespace betedge::engine

@@ -7,8 +7,8 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "betedge/columnar/sha256.hpp"
@@ -36,13 +36,14 @@ class Spool {
   }
 
   Result<void> open() {
-    std::error_code error;
-    const auto folder = std::filesystem::temp_directory_path(error);
-    auto name = (error ? std::filesystem::path("/tmp") : folder) / "betedge-XXXXXX";
-    auto text = name.string();
-    descriptor_ = ::mkostemp(text.data(), O_CLOEXEC);
+    // Not /tmp, which may be memory: an object may be larger than the budget of that.
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody here changes the environment
+    const char* const chosen = std::getenv("TMPDIR");
+    auto name =
+        std::string(chosen != nullptr && *chosen != '\0' ? chosen : "/var/tmp") + "/betedge-XXXXXX";
+    descriptor_ = ::mkostemp(name.data(), O_CLOEXEC);
     if (descriptor_ < 0) return disk_error("make");
-    ::unlink(text.c_str());
+    ::unlink(name.c_str());
     return {};
   }
 
