@@ -14,6 +14,9 @@
 #include <charconv>
 #include <cstring>
 #include <exception>
+#include <set>
+#include <type_traits>
+#include <utility>
 
 #include "betedge/columnar/batch_digest.hpp"
 #include "betedge/columnar/digest.hpp"
@@ -282,6 +285,39 @@ Result<Preview> preview_of(TableFile& table, std::size_t rows) {
   return preview;
 }
 
+template <class Array>
+void add_days(const arrow::Array& column, std::set<Date>& days) {
+  std::int64_t last = -1;  // rows of a day stand together
+  for (std::int64_t row = 0; row < column.length(); ++row) {
+    if (column.IsNull(row)) continue;
+    const auto value = static_cast<std::int64_t>(static_cast<const Array&>(column).Value(row));
+    if (value == last) continue;
+    last = value;
+    if constexpr (std::is_same_v<Array, arrow::Date32Array>) {
+      days.insert(Date(std::chrono::days(value)));
+    } else if (std::in_range<std::uint32_t>(value)) {
+      if (const auto day = from_yyyymmdd(static_cast<std::uint32_t>(value))) days.insert(*day);
+    }
+  }
+}
+
+Result<std::vector<Date>> days_of_table(TableFile& table) {
+  std::set<Date> days;
+  BETEDGE_TRY_VOID(table.for_each_batch([&](const arrow::RecordBatch& batch) -> Result<bool> {
+    const auto column = batch.GetColumnByName("date");
+    if (!column) return true;
+    switch (column->type_id()) {
+      case arrow::Type::UINT32: add_days<arrow::UInt32Array>(*column, days); break;
+      case arrow::Type::INT32: add_days<arrow::Int32Array>(*column, days); break;
+      case arrow::Type::INT64: add_days<arrow::Int64Array>(*column, days); break;
+      case arrow::Type::DATE32: add_days<arrow::Date32Array>(*column, days); break;
+      default: break;  // earnings' are texts
+    }
+    return true;
+  }));
+  return std::vector(days.begin(), days.end());
+}
+
 Result<std::string> digest_of_table(TableFile& table) {
   std::vector<Column> columns;
   for (const auto& field : table.schema().fields()) {
@@ -366,6 +402,10 @@ Result<std::string> digest_of(const std::filesystem::path& file) {
 }
 Result<std::string> digest_of(RandomAccess file) {
   return with_access(std::move(file), digest_of_table);
+}
+
+Result<std::vector<Date>> days_of(RandomAccess file) {
+  return with_access(std::move(file), days_of_table);
 }
 
 }  // namespace betedge::columnar

@@ -57,4 +57,9 @@ Result<Preview> preview(RandomAccess file, std::size_t rows);
 Result<std::string> digest_of(const std::filesystem::path& file);
 Result<std::string> digest_of(RandomAccess file);
 
+// The days that a file has rows of: those of its column `date`, as whole numbers (20240102) or
+// date32, in order, each once; none when it has no such column. Reads all of it, whatever its other
+// columns are, so that storage_failed says that some of it cannot be decoded.
+Result<std::vector<Date>> days_of(RandomAccess file);
+
 }  // namespace betedge::columnar

@@ -135,6 +135,8 @@ Task<Result<void>> FetchRunner::adopt(Target& target, ObjectInfo found, std::sto
   if (!is_kept(target.spec->request.existing, standing)) co_return Result<void>{};
   auto outcome = ended_as(ItemState::skipped);
   outcome.note = fmt::format("adopted: {} rows", record.rows);
+  if (!record.missing_sessions.empty())
+    add_note(outcome.note, note_of_gaps(item.covers, read.days));
   outcome.object = std::move(record);
   target.result = std::move(outcome);
   co_return Result<void>{};

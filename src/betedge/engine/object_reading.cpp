@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "betedge/columnar/file_metadata.hpp"
 #include "betedge/columnar/sha256.hpp"
 
 namespace betedge::engine {
@@ -80,7 +81,16 @@ class Spool {
     };
     ObjectReading reading{.size_bytes = size_, .sha256 = hash_.hex(), .digest = std::string()};
     reading.facts = columnar::read_facts(access());
-    if (reading.facts) reading.digest = columnar::digest_of(access());
+    if (!reading.facts) return reading;
+    // One that says none may have columns that ours do not have, and be in order.
+    if (reading.facts->metadata.contains(std::string(columnar::metadata::kDigest)))
+      reading.digest = columnar::digest_of(access());
+    if (!reading.digest) return reading;
+    auto days = columnar::days_of(access());
+    if (days)
+      reading.days = *std::move(days);
+    else
+      reading.digest = std::unexpected(std::move(days).error());
     return reading;
   }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "betedge/columnar/file_reader.hpp"
 #include "betedge/ports/object_store.hpp"
@@ -16,9 +17,10 @@ struct ObjectReading {
   std::string sha256;  // lower-case hex
   // What the file says of itself; storage_failed when it cannot be read as one.
   Result<columnar::FileFacts> facts = columnar::FileFacts{};
-  // Of the values that lie in it, to be compared with what it says; storage_failed when they cannot
-  // be decoded.
+  // Of the values that lie in it, to be compared with what it says; empty when it says none, and
+  // storage_failed when they cannot be decoded.
   Result<std::string> digest;
+  std::vector<Date> days{};  // that it has rows of, as far as it has a column of them
 };
 
 // Reads the whole of it, by way of a nameless file in the folder for temporary files, so that

@@ -71,6 +71,14 @@ TEST_P(FileReader, ShowsTheFirstRowsAsText) {
   EXPECT_TRUE(preview(in_memory(encoded_.bytes), 0)->rows.empty());
 }
 
+TEST_P(FileReader, FindsTheDaysThatHaveRows) {
+  EXPECT_THAT(days_of(in_memory(encoded_.bytes)).value(), ElementsAre(*from_yyyymmdd(20240102)));
+  if (GetParam() != FileFormat::parquet) return;  // an Arrow file may be read without its beginning
+  auto torn = encoded_.bytes;
+  std::fill(torn.begin() + 8, torn.begin() + 200, std::byte{0});
+  EXPECT_FALSE(days_of(in_memory(torn)).has_value());
+}
+
 TEST_P(FileReader, FindsTheDigestOfTheValues) {
   EXPECT_EQ(digest_of(in_memory(encoded_.bytes)), encoded_.summary.digest);
 }

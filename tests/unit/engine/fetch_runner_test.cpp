@@ -470,6 +470,21 @@ TEST_F(FetchRunnerTest, AnAdoptedFileOfLessThanIsAskedForIsDownloadedAgain) {
   EXPECT_EQ(source_.calls[0].dates.last, day(2025, 6, 4));
 }
 
+TEST_F(FetchRunnerTest, AnAdoptedFileIsToldTheSessionsThatItLacks) {
+  HistoricalRequest year{.kind = Kind::stock,
+                         .root = *Symbol::parse("AAA"),
+                         .dates = {day(2025, 1, 2), day(2025, 1, 2)},
+                         .schema = Schema::eod};
+  source_.answers[{Kind::stock, day(2025, 1, 2)}] = {{{}, false, eod_csv("2025-01-02")}};
+  const auto written = *recorded(items_of(bring(year))[0].key);
+  ASSERT_FALSE(written.missing_sessions.empty());
+  forget_everything();
+  const auto info = bring(year);
+  EXPECT_EQ(info.items.skipped, 1U);
+  EXPECT_THAT(items_of(info)[0].note, ::testing::HasSubstr("adopted: 1 rows; no data on "));
+  EXPECT_EQ(recorded(written.key)->missing_sessions, written.missing_sessions);
+}
+
 TEST_F(FetchRunnerTest, ALakeThatCannotBeReadIsTriedAgain) {
   script(kFirst);
   bring(stock_ohlc(kFirst, kFirst));
