@@ -1,5 +1,7 @@
 """What is there is kept when it is the same; what the vendor does not have is remembered."""
 
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 
 DAY = {"root": "AAPL", "start_date": "20240105", "end_date": "20240105", "schema": "ohlc", "interval": 900000}
@@ -36,6 +38,26 @@ def test_a_series_of_zeros_is_no_data_with_a_reason_of_its_own(simulate, serve):
     assert "is zero" in item(server, job)["note"]
     assert not server.objects()
     assert "zero_series" in item(server, ended(server, **DAY))["note"]
+
+
+def test_a_strangers_file_is_kept_whatever_its_types_and_tells_the_days_that_it_lacks(simulate, serve):
+    sim = simulate()
+    server = serve(sim)
+    path = server.lake / "historical-stock/eod/AAPL/2023/data.parquet"
+    path.parent.mkdir(parents=True)
+    parquet.write_table(pa.table({
+        "date": pa.array([20230103, 20230104], pa.int32()),
+        "close": pa.array([1.5, 2.5], pa.float32()),
+        "volume": pa.array([1, 2], pa.int16()),
+    }), path)
+    bytes_before = path.read_bytes()
+    job = ended(server, root="AAPL", start_date="20230103", end_date="20231229", schema="eod")
+    assert job["items"]["skipped"] == 1
+    assert item(server, job)["note"].startswith("adopted: 2 rows; no data on 248 of 250 sessions")
+    assert path.read_bytes() == bytes_before and sim.stats()["calls"] == 0
+    coverage = server.client.get(
+        "/lake/coverage?kind=stock&root=AAPL&schema=eod&start_date=20230101&end_date=20231231").json()
+    assert (coverage["counts"]["present"], coverage["counts"]["no_data"]) == (2, 248)
 
 
 def test_objects_of_a_lake_whose_store_is_lost_are_read_and_counted(simulate, serve, tmp_path):
