@@ -9,7 +9,7 @@ help:
 	@echo 'make test       everything that must hold before a push; ends with "N passed, N failed"'
 	@echo 'make build      build/release/betedge'
 	@echo 'make dist       a folder and a tarball that run on a bare Debian 12'
-	@echo 'make bench      our pipeline and its peer side by side; a job with 5,000 watchers and without'
+	@echo 'make bench      betedge and its peers side by side, every row; ROW=name runs one, ROW=--list names them'
 	@echo 'make test-more SHARD=…   the longer tests; without SHARD, the list of them'
 	@echo 'make fmt, lint  format the sources; check format and clang-tidy'
 	@echo 'make clean      remove build/ and dist/ (keeps .deps/)'
@@ -20,8 +20,11 @@ setup:
 demo: setup
 	@tools/dev build && tools/demo
 
-build test dist bench fmt lint: setup
+build test dist fmt lint: setup
 	@tools/dev $@
+
+bench: setup
+	@tools/dev bench -- $(ROW)
 
 test-more: setup
 	@tools/dev test-more "$(SHARD)"
