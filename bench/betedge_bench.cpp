@@ -3,14 +3,16 @@
 //   betedge_bench render FORM INTERVAL_MS FILE
 //     a day of AAPL option quotes, as the simulator sends it
 //   betedge_bench encode FORM INTERVAL_MS FILE [plain|typed [OUT]]
-//     that file through the encoder; prints seconds, rows and bytes out, on one thread, from memory
-//     to memory; then into the file OUT
+//     that file through the encoder, from memory to memory, on one thread: once for each line of
+//     standard input, so that others have their turn in between; prints seconds, rows and bytes out
+//     each time. At the end of input the last file goes into OUT
 
 #include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <exception>
 #include <fstream>
+#include <iostream>
 #include <iterator>
 #include <optional>
 #include <span>
@@ -59,10 +61,14 @@ Result<void> render(const Form& form, std::uint32_t interval_ms, const std::stri
   return {};
 }
 
-Result<void> encode(const Form& form, std::uint32_t interval_ms, const std::string& path,
-                    core::ColumnStyle style, const std::string& out) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string input{std::istreambuf_iterator<char>(file), {}};
+struct Encoded {
+  std::uint64_t rows = 0;
+  std::size_t bytes = 0;
+};
+
+// Into `file` go the file's bytes as they come.
+Result<Encoded> encode_once(const Form& form, std::uint32_t interval_ms, std::string_view input,
+                            core::ColumnStyle style, std::vector<ports::Bytes>& file) {
   const std::chrono::milliseconds interval{interval_ms};
   const auto root = *Symbol::parse("AAPL");
   const HistoricalRequest request{.kind = Kind::option,
@@ -77,20 +83,17 @@ Result<void> encode(const Form& form, std::uint32_t interval_ms, const std::stri
                   .dates = {kDay, kDay},
                   .interval = interval,
                   .window = {}};
-
-  const auto start = std::chrono::steady_clock::now();
-  std::size_t output_bytes = 0;
-  std::vector<ports::Bytes> output;
-  const auto take = [&](ports::Bytes bytes) {
-    output_bytes += bytes.size();
-    if (!out.empty()) output.push_back(std::move(bytes));
-  };
   const columnar::ObjectSpec spec{.request = request,
                                   .key = object_key(request, kDay),
                                   .covers = {kDay, kDay},
                                   .source = "thetadata",
                                   .request_json = "{}",
                                   .layout = {.columns = style}};
+  Encoded encoded;
+  const auto take = [&](ports::Bytes bytes) {
+    encoded.bytes += bytes.size();
+    if (!bytes.empty()) file.push_back(std::move(bytes));
+  };
   BETEDGE_TRY(const auto encoder, columnar::ObjectEncoder::open(spec));
   BETEDGE_TRY_VOID(encoder->begin_answer(call, form.read));
   BETEDGE_TRY_VOID(encoder->begin_document());
@@ -103,12 +106,29 @@ Result<void> encode(const Form& form, std::uint32_t interval_ms, const std::stri
   BETEDGE_TRY_VOID(encoder->end_answer());
   BETEDGE_TRY(const auto summary, encoder->finish());
   take(encoder->take_output());
-  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-  fmt::print("{{\"seconds\": {:.6f}, \"rows\": {}, \"bytes\": {}}}\n", taken.count(), summary.rows,
-             output_bytes);
+  encoded.rows = summary.rows;
+  return encoded;
+}
+
+Result<void> encode(const Form& form, std::uint32_t interval_ms, const std::string& path,
+                    core::ColumnStyle style, const std::string& out) {
+  std::ifstream source(path, std::ios::binary | std::ios::ate);
+  std::string input(static_cast<std::size_t>(source.tellg()), '\0');
+  source.seekg(0).read(input.data(), static_cast<std::streamsize>(input.size()));
+  if (!source) return fail(ErrorCode::storage_failed, "cannot read " + path);
+  std::vector<ports::Bytes> file;
+  for (std::string line; std::getline(std::cin, line);) {
+    file.clear();
+    const auto start = std::chrono::steady_clock::now();
+    BETEDGE_TRY(const Encoded encoded, encode_once(form, interval_ms, input, style, file));
+    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+    fmt::print("{{\"seconds\": {:.6f}, \"rows\": {}, \"bytes\": {}}}\n", taken.count(),
+               encoded.rows, encoded.bytes);
+    std::fflush(stdout);
+  }
   if (out.empty()) return {};
   std::ofstream written(out, std::ios::binary);
-  for (const auto& bytes : output) written << as_text(bytes);
+  for (const auto& bytes : file) written << as_text(bytes);
   if (!written.flush()) return fail(ErrorCode::storage_failed, "cannot write " + out);
   return {};
 }
