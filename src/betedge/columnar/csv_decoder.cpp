@@ -183,10 +183,30 @@ class CsvDecoder final : public Decoder {
                             : nullptr,
                         field.kind == FieldKind::price ? rows_.prices(field.column) : nullptr});
     }
+    find_what_repeats();
     return true;
   }
 
+  // Which columns are equal in two rows whose bytes after the first field are.
+  void find_what_repeats() {
+    rest_numbers_.clear();
+    rest_prices_.clear();
+    can_repeat_ =
+        slots_.front().kind == FieldKind::timestamp || slots_.front().kind == FieldKind::ms_of_day;
+    for (const Slot& slot : std::span(slots_).subspan(1)) {
+      switch (slot.kind) {
+        case FieldKind::number:
+        case FieldKind::ms_of_day2:
+        case FieldKind::date: rest_numbers_.push_back(slot.numbers); break;
+        case FieldKind::price: rest_prices_.push_back(slot.prices); break;
+        case FieldKind::ignored: break;
+        default: can_repeat_ = false;
+      }
+    }
+  }
+
   Result<void> decode_rows(const char* p, const char* end) {
+    rest_ = nullptr;
     std::size_t row = rows_.size();
     while (p != end) {
       if (is_line_end(*p) || blank_line_) {
@@ -209,12 +229,14 @@ class CsvDecoder final : public Decoder {
         }
         next =
             static_cast<const char*>(std::memchr(p, '\n', static_cast<std::size_t>(end - p))) + 1;
+        rest_ = nullptr;
       }
       p = next;
       if (++row == kBatchRows) {
         count_rows(row);
         BETEDGE_TRY_VOID(sink_.take_full_batches());
         row = rows_.size();
+        rest_ = nullptr;
       }
     }
     count_rows(row);
@@ -246,19 +268,26 @@ class CsvDecoder final : public Decoder {
       rights_[row] = contract_.right;
     }
     std::uint32_t day = 0, last_trade_day = 0;
-    const Slot* const last = slots_.data() + slots_.size() - 1;
-    for (const Slot* slot = slots_.data();; ++slot) {
-      p = read_field(p, end, *slot, row, day, last_trade_day);
-      if (p == nullptr) {
-        fault_ = leading_ + static_cast<std::size_t>(slot - slots_.data());
-        return nullptr;
-      }
-      if (slot == last) break;
-      if (*p != ',') {
-        fault_ = leading_ + static_cast<std::size_t>(slot - slots_.data());
-        return nullptr;
-      }
-      ++p;
+    const Slot* slot = slots_.data();
+    const Slot* const last = slot + slots_.size() - 1;
+    const auto stop = [&] {
+      fault_ = leading_ + static_cast<std::size_t>(slot - slots_.data());
+      return nullptr;
+    };
+    p = read_field(p, end, *slot, row, day, last_trade_day);
+    if (p == nullptr) return stop();
+    const char* const rest = p;
+    if (is_rest_of_row_before(rest, end)) {
+      for (std::uint32_t* const numbers : rest_numbers_) numbers[row] = numbers[row - 1];
+      for (double* const prices : rest_prices_) prices[row] = prices[row - 1];
+      rest_ = rest;
+      return rest + rest_length_;
+    }
+    while (slot != last) {
+      if (*p != ',') return stop();
+      ++slot;
+      p = read_field(p + 1, end, *slot, row, day, last_trade_day);
+      if (p == nullptr) return stop();
     }
     if (last_trade_day != 0 && last_trade_day != day) {
       fault_ = field_of(FieldKind::last_trade);
@@ -269,7 +298,20 @@ class CsvDecoder final : public Decoder {
       fault_ = fields_.size() - 1;
       return nullptr;
     }
-    return p + 1;
+    ++p;
+    if (can_repeat_) {
+      rest_ = rest;
+      rest_length_ = static_cast<std::size_t>(p - rest);
+    }
+    return p;
+  }
+
+  // Whether the row goes on, after its first field, with the same bytes as the row before. Half of
+  // a day's quotes and more do: a quote stands until there is another.
+  bool is_rest_of_row_before(const char* p, const char* end) const {
+    return rest_ != nullptr && static_cast<std::size_t>(end - p) >= rest_length_ &&
+           std::memcmp(p, rest_, std::min<std::size_t>(8, rest_length_)) == 0 &&
+           std::memcmp(p, rest_, rest_length_) == 0;
   }
 
   struct Slot {
@@ -450,6 +492,13 @@ class CsvDecoder final : public Decoder {
 
   std::string contract_text_;  // the leading fields of the row before, commas included
   Contract contract_;
+  bool can_repeat_ = false;
+  // The bytes of the row before after its first field, line end included, if it lies in this piece
+  // of input and its values in the buffer.
+  const char* rest_ = nullptr;
+  std::size_t rest_length_ = 0;
+  std::vector<std::uint32_t*> rest_numbers_;
+  std::vector<double*> rest_prices_;
   std::array<char, 11> timestamp_text_{};
   std::uint32_t timestamp_day_ = 0;
   std::uint32_t known_day_ = kNoDay;  // checked already

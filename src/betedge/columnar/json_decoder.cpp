@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "betedge/columnar/decoder.hpp"
@@ -175,11 +176,16 @@ class JsonDecoder final : public Decoder {
   // The buffer's arrays may have moved.
   void find_slots() {
     slots_.clear();
+    rest_numbers_.clear();
+    rest_prices_.clear();
     for (const Field& field : fields_) {
       const bool is_price = field.kind == FieldKind::price;
       const bool is_number = !is_price && field.kind != FieldKind::ignored;
       slots_.push_back({field.kind, is_number ? rows_.numbers(field.column) : nullptr,
                         is_price ? rows_.prices(field.column) : nullptr});
+      if (&field == &fields_.front()) continue;
+      if (is_price) rest_prices_.push_back(rows_.prices(field.column));
+      if (is_number) rest_numbers_.push_back(rows_.numbers(field.column));
     }
   }
 
@@ -238,6 +244,7 @@ class JsonDecoder final : public Decoder {
     const char* const end = begin + text.size();
     const char* used = begin;
     incomplete_ = false;
+    rest_ = nullptr;
     row_ = rows_.size();
     while (true) {
       const char* p = skip_space(used, end);
@@ -279,7 +286,10 @@ class JsonDecoder final : public Decoder {
     if (!rules_.has_contracts) constants_.fill_contract(from, row_, {});
     rows_of_answer_ += row_ - from;
     rows_.resize(row_);
-    if (rows_.size() >= kBatchRows) BETEDGE_TRY_VOID(sink_.take_full_batches());
+    if (rows_.size() >= kBatchRows) {
+      BETEDGE_TRY_VOID(sink_.take_full_batches());
+      rest_ = nullptr;
+    }
     row_ = rows_.size();
     return {};
   }
@@ -489,6 +499,7 @@ class JsonDecoder final : public Decoder {
     if (*p != '[') return stop_at("a tick in brackets", {p, end});
     ++p;
     const std::size_t count = slots_.size();
+    const char* rest = nullptr;
     for (std::size_t i = 0; i < count; ++i) {
       while (is_space(*p)) ++p;
       const char* const after = read_field(p, slots_[i]);
@@ -496,6 +507,16 @@ class JsonDecoder final : public Decoder {
       const char* const start = p;
       p = after;
       while (is_space(*p)) ++p;
+      if (i == 0) {
+        if (is_rest_of_tick_before(p, end)) {
+          for (std::uint32_t* const numbers : rest_numbers_) numbers[row_] = numbers[row_ - 1];
+          for (double* const prices : rest_prices_) prices[row_] = prices[row_ - 1];
+          rest_ = p;
+          ++row_;
+          return p + rest_length_;
+        }
+        rest = p;
+      }
       if (i + 1 == count) break;
       if (*p != ',') {
         if (*p == ']')
@@ -506,7 +527,18 @@ class JsonDecoder final : public Decoder {
     }
     if (*p != ']') return stop_at(fmt::format("the end of a tick of {} fields", count), {p, end});
     ++row_;
-    return p + 1;
+    ++p;
+    rest_ = rest;
+    rest_length_ = static_cast<std::size_t>(p - rest);
+    return p;
+  }
+
+  // As the CSV decoder's: whether a tick goes on, after its first field, with the same bytes as the
+  // tick before.
+  bool is_rest_of_tick_before(const char* p, const char* end) const {
+    return rest_ != nullptr && static_cast<std::size_t>(end - p) >= rest_length_ &&
+           std::memcmp(p, rest_, std::min<std::size_t>(8, rest_length_)) == 0 &&
+           std::memcmp(p, rest_, rest_length_) == 0;
   }
 
   [[gnu::always_inline]] const char* read_field(const char* p, const Slot& slot) {
@@ -561,6 +593,12 @@ class JsonDecoder final : public Decoder {
   std::uint64_t rows_of_answer_ = 0;
   std::size_t row_ =
       0;  // where the next tick goes; past the buffer's size by the rows not counted yet
+  // The bytes of the tick before after its first field, if it lies in this piece of input and its
+  // values in the buffer; and the columns of those fields.
+  const char* rest_ = nullptr;
+  std::size_t rest_length_ = 0;
+  std::vector<std::uint32_t*> rest_numbers_;
+  std::vector<double*> rest_prices_;
   bool incomplete_ = false;
   std::string fault_;
 };
