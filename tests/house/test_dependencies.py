@@ -35,6 +35,7 @@ MAY_INCLUDE = {
     "sqlite3.h": {"jobs"},
     "zlib.h": {"sim"},
     "xxhash.h": {"columnar"},
+    "zstd.h": {"columnar"},
     "spdlog/": {"app"},
     "prometheus/": {"app"},
     "CLI/": {"cli", "app"},

@@ -7,20 +7,27 @@
 #include <arrow/util/key_value_metadata.h>
 #include <fmt/format.h>
 #include <openssl/evp.h>
+#include <parquet/arrow/schema.h>
 #include <parquet/arrow/writer.h>
+#include <parquet/column_page.h>
+#include <parquet/column_writer.h>
+#include <parquet/file_writer.h>
+#include <parquet/metadata.h>
+#include <parquet/page_index.h>
 #include <parquet/properties.h>
+#include <parquet/statistics.h>
 
 #include <algorithm>
 #include <array>
 #include <exception>
+
+#include "betedge/columnar/column_chunk.hpp"
 
 namespace betedge::columnar {
 
 namespace {
 
 constexpr int kZstdLevel = 1;
-// Plain columns whose values come in long runs or even steps.
-constexpr std::array<std::string_view, 4> kPlainSteps{"ms_of_day", "date", "expiration", "strike"};
 // Some readers distrust the statistics of a file whose writer has no "name version number".
 constexpr std::string_view kCreatedBy = "betedge version 1.0 (build 1)";
 
@@ -213,12 +220,10 @@ class ParquetFileWriter final : public ArrowFileWriter {
     bool is_typed = false;
     for (const auto& field : schema_->fields()) {
       const auto type = field->type()->id();
-      const bool is_typed_step = type == arrow::Type::TIMESTAMP || type == arrow::Type::DATE32 ||
-                                 type == arrow::Type::DECIMAL128;
-      const bool is_plain_step = type == arrow::Type::UINT32 &&
-                                 std::ranges::find(kPlainSteps, field->name()) != kPlainSteps.end();
-      is_typed = is_typed || is_typed_step;
-      if (!is_typed_step && !is_plain_step) continue;
+      const bool is_step = type == arrow::Type::TIMESTAMP || type == arrow::Type::DATE32 ||
+                           type == arrow::Type::DECIMAL128;
+      is_typed = is_typed || is_step;
+      if (!is_step) continue;
       properties.disable_dictionary(field->name());
       properties.encoding(field->name(), parquet::Encoding::DELTA_BINARY_PACKED);
     }
@@ -257,6 +262,132 @@ class ParquetFileWriter final : public ArrowFileWriter {
  private:
   std::optional<int> sorted_by_;
   std::unique_ptr<parquet::arrow::FileWriter> writer_;
+};
+
+// Parquet files of a RowBuffer's columns, the plain layout: a page of each column for each batch.
+// The pages are made by ColumnChunk, which says why; the metadata around them by the library.
+class RowsParquetWriter final : public FileWriter {
+ public:
+  explicit RowsParquetWriter(std::span<const Column> columns)
+      : columns_(columns), schema_(make_schema(columns, Texts::as_texts)) {
+    for (const Column& column : columns) chunks_.push_back(ColumnChunk::make(column.type));
+  }
+
+  Result<void> start() {
+    properties_ = parquet::WriterProperties::Builder()
+                      .created_by(std::string(kCreatedBy))
+                      ->compression(parquet::Compression::ZSTD)
+                      ->enable_write_page_index()
+                      ->build();
+    auto status = parquet::arrow::ToParquetSchema(schema_.get(), *properties_, &descriptor_);
+    if (!status.ok()) return arrow_failed("opening a Parquet file", status);
+    metadata_ = parquet::FileMetaDataBuilder::Make(descriptor_.get(), properties_);
+    page_index_ = parquet::PageIndexBuilder::Make(descriptor_.get());
+    status = sink_->Write("PAR1", 4);
+    if (!status.ok()) return arrow_failed("opening a Parquet file", status);
+    return {};
+  }
+
+  Result<void> write(const RowBuffer& buffer, std::size_t rows) override {
+    for (std::size_t i = 0; i < chunks_.size(); ++i)
+      chunks_[i]->add_page(buffer, i, rows, workspace_);
+    group_rows_ += static_cast<std::int64_t>(rows);
+    if (group_rows_ >= kRowGroupRows) end_row_group();
+    return {};
+  }
+
+  Result<void> write_batch(const arrow::RecordBatch&) override {
+    return fail(ErrorCode::internal, "a file of the plain layout is written by rows");
+  }
+
+  const std::shared_ptr<arrow::Schema>& schema() const override { return schema_; }
+
+  Result<void> close(const KeyValues& metadata) override {
+    if (group_rows_ > 0) end_row_group();
+    page_index_->Finish();
+    const auto index = page_index_->WriteTo(sink_.get());
+    metadata_->SetIndexLocations(parquet::IndexKind::kColumnIndex, index.column_index_locations);
+    metadata_->SetIndexLocations(parquet::IndexKind::kOffsetIndex, index.offset_index_locations);
+    auto pairs = std::make_shared<arrow::KeyValueMetadata>();
+    for (const auto& [key, value] : metadata) pairs->Append(key, value);
+    const auto footer = metadata_->Finish(pairs);
+    parquet::WriteFileMetaData(*footer, sink_.get());
+    return {};
+  }
+
+  Bytes take_output() override { return sink_->take(); }
+  std::size_t memory_bytes() const override {
+    std::size_t bytes = sink_->memory_bytes() + workspace_.memory_bytes();
+    for (const auto& chunk : chunks_) bytes += chunk->memory_bytes();
+    return bytes;
+  }
+  std::uint64_t size_bytes() const override { return sink_->size_bytes(); }
+  std::string sha256() override { return sink_->sha256(); }
+
+ private:
+  static std::shared_ptr<arrow::Buffer> wrap(const Bytes& bytes) {
+    return borrow(bytes.data(), bytes.size());
+  }
+
+  static parquet::EncodedStatistics statistics(std::string least, std::string greatest) {
+    parquet::EncodedStatistics said;
+    said.set_min(std::move(least)).set_max(std::move(greatest)).set_null_count(0);
+    return said;
+  }
+
+  void end_row_group() {
+    parquet::RowGroupMetaDataBuilder* const group = metadata_->AppendRowGroup();
+    group->set_num_rows(group_rows_);
+    page_index_->AppendRowGroup();
+    std::int64_t bytes = 0;
+    for (std::size_t i = 0; i < chunks_.size(); ++i)
+      bytes += write_chunk(*chunks_[i], *group, static_cast<std::int16_t>(i));
+    group->Finish(bytes, static_cast<std::int16_t>(groups_++));
+    group_rows_ = 0;
+  }
+
+  // Its bytes before compression.
+  std::int64_t write_chunk(ColumnChunk& chunk, parquet::RowGroupMetaDataBuilder& group,
+                           std::int16_t column) {
+    parquet::ColumnChunkMetaDataBuilder* const said = group.NextColumnChunk();
+    const auto pager = parquet::PageWriter::Open(
+        sink_, parquet::Compression::ZSTD, said, static_cast<std::int16_t>(groups_), column,
+        arrow::default_memory_pool(), /*buffered_row_group=*/false, nullptr, nullptr, false,
+        page_index_->GetColumnIndexBuilder(column), page_index_->GetOffsetIndexBuilder(column),
+        arrow::util::CodecOptions(kZstdLevel));
+    std::int64_t bytes = 0;
+    const Bytes dictionary = chunk.dictionary();
+    if (!dictionary.empty()) {
+      bytes += pager->WriteDictionaryPage({wrap(dictionary),
+                                           static_cast<std::int32_t>(chunk.dictionary_size()),
+                                           parquet::Encoding::PLAIN});
+    }
+    std::int64_t first_row = 0;
+    for (const ColumnChunk::Page& page : chunk.pages()) {
+      bytes += pager->WriteDataPage(parquet::DataPageV1(
+          wrap(page.bytes), static_cast<std::int32_t>(page.rows),
+          page.is_plain ? parquet::Encoding::PLAIN : parquet::Encoding::RLE_DICTIONARY,
+          parquet::Encoding::RLE, parquet::Encoding::RLE, static_cast<std::int64_t>(page.raw_bytes),
+          statistics(page.least, page.greatest), first_row));
+      first_row += static_cast<std::int64_t>(page.rows);
+    }
+    said->SetStatistics(statistics(chunk.least(), chunk.greatest()));
+    pager->Close(!dictionary.empty(), chunk.is_plain());
+    chunk.clear();
+    return bytes;
+  }
+
+  std::span<const Column> columns_;
+  std::shared_ptr<arrow::Schema> schema_;
+  std::shared_ptr<OutputSink> sink_ = std::make_shared<OutputSink>();
+  PageWorkspace workspace_;
+  std::vector<std::unique_ptr<ColumnChunk>> chunks_;
+  std::shared_ptr<parquet::WriterProperties> properties_;
+  std::shared_ptr<parquet::SchemaDescriptor> descriptor_;
+  std::unique_ptr<parquet::FileMetaDataBuilder> metadata_;
+  std::unique_ptr<parquet::PageIndexBuilder> page_index_;
+  std::int64_t group_rows_ = 0;
+  int groups_ = 0;
 };
 
 class IpcFileWriter final : public ArrowFileWriter {
@@ -299,6 +430,12 @@ class IpcFileWriter final : public ArrowFileWriter {
   std::shared_ptr<arrow::ipc::RecordBatchWriter> writer_;
 };
 
+bool is_of_row_buffer(const Column& column) {
+  return !column.nullable &&
+         (column.type == ColumnType::uint32 || column.type == ColumnType::float64 ||
+          column.type == ColumnType::float32 || column.type == ColumnType::text);
+}
+
 template <class Writer>
 Result<std::unique_ptr<FileWriter>> started(std::unique_ptr<Writer> writer) {
   BETEDGE_TRY_VOID(writer->start());
@@ -312,6 +449,8 @@ Result<std::unique_ptr<FileWriter>> FileWriter::open(FileFormat format,
                                                      std::optional<int> sorted_by) {
   switch (format) {
     case FileFormat::parquet:
+      if (texts == Texts::as_codes && std::ranges::all_of(columns, is_of_row_buffer))
+        return started(std::make_unique<RowsParquetWriter>(columns));
       return started(std::make_unique<ParquetFileWriter>(columns, texts, sorted_by));
     case FileFormat::ipc: return started(std::make_unique<IpcFileWriter>(columns));
   }

@@ -46,12 +46,13 @@ class FileWriter {
                                                   std::optional<int> sorted_by = std::nullopt);
   virtual ~FileWriter() = default;
 
-  // The first `rows` rows of the buffer; they are copied or encoded before this returns. The
+  // The first `rows` rows of the buffer, at most kBatchRows; they are copied or encoded before this
+  // returns. The
   // buffer's columns are the file's, but that its prices are double always and are rounded where
   // the file has float32.
   virtual Result<void> write(const RowBuffer& buffer, std::size_t rows) = 0;
   // All of a batch whose columns are the file's, of a file of the typed layout or opened with texts
-  // as_texts.
+  // as_texts; of others it is refused.
   virtual Result<void> write_batch(const arrow::RecordBatch& batch) = 0;
   // The columns as Arrow has them.
   virtual const std::shared_ptr<arrow::Schema>& schema() const = 0;
