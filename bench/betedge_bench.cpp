@@ -116,6 +116,7 @@ Result<void> encode(const Form& form, std::uint32_t interval_ms, const std::stri
   std::string input(static_cast<std::size_t>(source.tellg()), '\0');
   source.seekg(0).read(input.data(), static_cast<std::streamsize>(input.size()));
   if (!source) return fail(ErrorCode::storage_failed, "cannot read " + path);
+  columnar::expect_many_objects();
   std::vector<ports::Bytes> file;
   for (std::string line; std::getline(std::cin, line);) {
     file.clear();

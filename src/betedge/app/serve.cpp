@@ -21,6 +21,7 @@
 #include "betedge/app/metrics.hpp"
 #include "betedge/app/reload.hpp"
 #include "betedge/app/stop_request.hpp"
+#include "betedge/columnar/object_encoder.hpp"
 #include "betedge/engine/data_processing_service.hpp"
 #include "betedge/engine/lake_service.hpp"
 #include "betedge/jobs/sqlite_store.hpp"
@@ -442,6 +443,7 @@ int serve(const std::vector<std::string>& arguments) {
   const auto log = make_log(running->loaded.settings.log_level);
   warn(*log, *running);
 
+  columnar::expect_many_objects();
   net::AsioRuntime runtime;
   Parts parts;
   if (auto opened = open_parts(runtime, running->loaded.settings, parts); !opened)

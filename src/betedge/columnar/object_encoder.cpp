@@ -1,6 +1,7 @@
 #include "betedge/columnar/object_encoder.hpp"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include "betedge/columnar/decoder.hpp"
 #include "betedge/columnar/earnings_encoder.hpp"
@@ -63,6 +64,14 @@ class Encoder final : public ObjectEncoder {
 };
 
 }  // namespace
+
+void expect_many_objects() {
+#if defined(__GLIBC__)
+  constexpr int kKeptBytes = 16 << 20;
+  mallopt(M_MMAP_THRESHOLD, kKeptBytes);
+  mallopt(M_TRIM_THRESHOLD, kKeptBytes);
+#endif
+}
 
 KeyValues describe(const ObjectSpec& spec, const FileSummary& summary) {
   KeyValues said{
