@@ -332,6 +332,8 @@ class RowsParquetWriter final : public FileWriter {
   static parquet::EncodedStatistics statistics(std::string least, std::string greatest) {
     parquet::EncodedStatistics said;
     said.set_min(std::move(least)).set_max(std::move(greatest)).set_null_count(0);
+    // DuckDB answers min() and max() from them alone when they are said to be exact.
+    said.is_min_value_exact = said.is_max_value_exact = true;
     return said;
   }
 

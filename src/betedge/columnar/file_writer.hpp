@@ -31,8 +31,9 @@ using KeyValues = std::vector<std::pair<std::string, std::string>>;
 inline constexpr const char* kNewYork = "America/New_York";
 
 // A row group of a Parquet file has this many rows, but for the last: a multiple of kBatchRows, so
-// that the same rows make the same file.
-inline constexpr std::int64_t kRowGroupRows = 1'048'576;
+// that the same rows make the same file. Readers share a file's row groups among their threads, so
+// that a day at one minute should have some.
+inline constexpr std::int64_t kRowGroupRows = 262'144;
 
 // Encodes batches of rows as a file whose bytes pile up in memory until they are taken. The bytes
 // depend on the rows, the batches and the metadata alone. Errors are `internal`: there is no I/O.
