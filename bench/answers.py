@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import BENCH, PEERS, ROOT, Outcome, Row, in_turns, run
+from rows import BENCH, PEERS, ROOT, Outcome, Row, in_turns, run
 
 ROUNDS = 7
 CSV_PEERS = [(reader, setting) for reader in ("pyarrow.csv", "polars csv", "duckdb csv") for setting in ("zstd-1", "zstd-3", "snappy")]

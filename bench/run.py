@@ -26,7 +26,7 @@ import http_rows
 import months
 import plots
 import store_rows
-from harness import ROOT, Outcome, Row
+from rows import ROOT, Outcome, Row
 
 ROWS: list[Row] = [*answers.ROWS, *months.ROWS, *http_rows.ROWS, *store_rows.ROWS, *growth.ROWS]
 FOLDER = ROOT / "bench"
