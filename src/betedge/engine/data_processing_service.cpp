@@ -22,6 +22,12 @@ namespace betedge::engine {
 
 namespace {
 
+// How many batches are under way where so many calls may be. Some more, so that while one is being
+// published, or makes room between its calls, the upstream has the next one's call to answer.
+std::size_t batches_for(std::size_t calls) {
+  return calls + (calls + 1) / 2;
+}
+
 // What a person calls an item: the day, the month or the year of its object.
 std::string label_of(const HistoricalRequest& request, const PlannedItem& item) {
   auto text = to_yyyymmdd_text(item.covers.first);
@@ -155,7 +161,7 @@ struct DataProcessingService::Impl {
     jobs::SchedulerOptions scheduling{
         .concurrency = {}, .lease = options.lease, .retry = options.retry, .owner = options.owner};
     for (const auto& upstream : ports.upstreams)
-      scheduling.concurrency[upstream.name] = upstream.limiter.limit();
+      scheduling.concurrency[upstream.name] = batches_for(upstream.limiter.limit());
     return scheduling;
   }
 
@@ -477,7 +483,7 @@ Result<UpstreamStatus> DataProcessingService::set_concurrency(std::string_view u
                           {"from", std::to_string(lane.upstream.limiter.limit())},
                           {"to", std::to_string(calls)}});
   lane.upstream.limiter.set_limit(calls);
-  impl_->scheduler.set_concurrency(upstream, calls);
+  impl_->scheduler.set_concurrency(upstream, batches_for(calls));
   return Impl::status_of(lane);
 }
 
