@@ -6,6 +6,7 @@
 //     thread: once for each line of standard input, so that others have their turn in between;
 //     prints seconds, rows and bytes out each time. At the end of input the last file goes into
 //     `out`, if there is one.
+//   betedge_bench plan             a request's body read, checked and planned: twenty symbols' year
 //
 // Options, as name=value: form (v3_csv, v2_csv, v2_json), schema (quote, ohlc, eod), interval (ms),
 // root, first and last (yyyymmdd), contracts (of the chain on any day), columns (plain, typed),
@@ -28,8 +29,10 @@
 #include <fmt/format.h>
 
 #include "betedge/columnar/object_encoder.hpp"
+#include "betedge/core/plan.hpp"
 #include "betedge/sim/market.hpp"
 #include "betedge/sim/render.hpp"
+#include "betedge/wire/request.hpp"
 
 namespace betedge {
 namespace {
@@ -209,16 +212,33 @@ Result<void> encode(const Options& options) {
   return {};
 }
 
+// What a submit computes before it is written down; for counting instructions (bench/check.py).
+Result<void> plan() {
+  constexpr std::string_view kBody =
+      R"({"roots": ["A","B","C","D","E","F","G","H","I","J","K","L","M","N","O","P","Q","R","S","T"],
+          "start_date": "20230101", "end_date": "20231231", "schema": "quote", "interval": 900000})";
+  const auto parsed =
+      wire::parse_submission(Kind::option, "application/json", kBody, Existing::keep);
+  if (!parsed) return fail(ErrorCode::internal, "the body was refused");
+  const auto planned =
+      core::plan(parsed->submission, Date(std::chrono::year{2024} / std::chrono::June / 3));
+  std::size_t bytes = 0;
+  for (const auto& item : planned.items) bytes += item.key.text().size();
+  fmt::print("{{\"items\": {}, \"bytes of keys\": {}}}\n", planned.items.size(), bytes);
+  return {};
+}
+
 int main_of(std::span<char*> arguments) {
   const std::string_view what = arguments.size() > 1 ? arguments[1] : "";
-  if (what != "render" && what != "encode") {
-    fmt::print(stderr, "usage: betedge_bench render|encode NAME=VALUE…\n");
+  if (what != "render" && what != "encode" && what != "plan") {
+    fmt::print(stderr, "usage: betedge_bench render|encode|plan NAME=VALUE…\n");
     return 2;
   }
   const auto options = read_options(arguments.subspan(2));
   const auto done = !options           ? std::unexpected(options.error())
                     : what == "render" ? render(*options)
-                                       : encode(*options);
+                    : what == "encode" ? encode(*options)
+                                       : plan();
   if (done) return 0;
   fmt::print(stderr, "{}: {}\n", to_text(done.error().code), done.error().message);
   return 1;
