@@ -23,7 +23,20 @@ ROUNDS = 7
 CSV_PEERS = [(reader, setting) for reader in ("pyarrow.csv", "polars csv", "duckdb csv") for setting in ("zstd-1", "zstd-3", "snappy")]
 JSON_PEERS = [("polars json", "zstd-1"), ("polars json", "zstd-3"), ("duckdb json", "zstd-1"), ("orjson+pyarrow", "zstd-1"),
               ("simdjson+numpy+pyarrow", "zstd-1"), ("simdjson+numpy+pyarrow", "zstd-3")]
-ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"}
+ONE_THdef two_threads(folder: Path) -> list[Outcome]:
+    file = folder / "answer"
+    answer = quotes("XL", *XL)
+    answer.render(file)
+    sides = {threads: Side(f"{threads} threads", [BENCH, "encode", *answer.words, f"threads={threads}", f"file={file}"], folder / "none") for threads in (1, 2)}
+    seconds = in_turns(2 * ROUNDS, {side.name: side.once for side in sides.values()})
+    for side in sides.values():
+        side.end()
+    one, two = seconds["1 threads"], seconds["2 threads"]
+    return [Outcome("two threads on one answer, XL", f"{two * 1e3:.0f} ms", f"our one thread {one * 1e3:.0f} ms", one / two, 1.7,
+                    sides={side.name: {"s": seconds[side.name], "peak MiB": round(side.peak_mib)} for side in sides.values()})]
+
+
+READ = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"}
 GOOG = ROOT.parent / "shared/data/replay/bulk_hist/option/quote/GOOG/20151224_60000.json.gz"
 
 
@@ -190,5 +203,6 @@ ROWS = [
     Row("v3-csv", "v3 CSV quotes into Parquet, one thread", v3_csv),
     Row("v2-json", "v2 JSON quotes into Parquet, one thread", v2_json),
     Row("eod-ohlc", "v3 CSV of eod and ohlc into Parquet, one thread", eod_and_ohlc),
+    Row("two-threads", "one answer on two threads", two_threads),
     Row("file-size", "the file's size, and reading it", file_size),
 ]

@@ -57,6 +57,7 @@ struct Options {
   DateRange dates{std::chrono::year{2024} / 1 / 16, std::chrono::year{2024} / 1 / 16};
   std::uint32_t contracts = 2'000;
   core::ColumnStyle columns = core::ColumnStyle::plain;
+  std::uint32_t threads = 1;
   std::string file, out;
 };
 
@@ -100,6 +101,8 @@ Result<Options> read_options(std::span<char*> words) {
       BETEDGE_TRY(options.contracts, number_of(value));
     } else if (name == "columns") {
       options.columns = value == "typed" ? core::ColumnStyle::typed : core::ColumnStyle::plain;
+    } else if (name == "threads") {
+      BETEDGE_TRY(options.threads, number_of(value));
     } else if (name == "file") {
       options.file = value;
     } else if (name == "out") {
@@ -174,7 +177,7 @@ Result<Encoded> encode_once(const Options& options, std::string_view input,
     encoded.bytes += bytes.size();
     if (!bytes.empty()) file.push_back(std::move(bytes));
   };
-  BETEDGE_TRY(const auto encoder, columnar::ObjectEncoder::open(spec));
+  BETEDGE_TRY(const auto encoder, columnar::ObjectEncoder::open(spec, options.threads));
   BETEDGE_TRY_VOID(encoder->begin_answer(call, options.form.read));
   BETEDGE_TRY_VOID(encoder->begin_document());
   for (std::string_view left = input; !left.empty();) {

@@ -21,7 +21,7 @@
 #include <array>
 #include <exception>
 
-#include "betedge/columnar/column_chunk.hpp"
+#include "betedge/columnar/page_team.hpp"
 
 namespace betedge::columnar {
 
@@ -268,10 +268,8 @@ class ParquetFileWriter final : public ArrowFileWriter {
 // The pages are made by ColumnChunk, which says why; the metadata around them by the library.
 class RowsParquetWriter final : public FileWriter {
  public:
-  explicit RowsParquetWriter(std::span<const Column> columns)
-      : columns_(columns), schema_(make_schema(columns, Texts::as_texts)) {
-    for (const Column& column : columns) chunks_.push_back(ColumnChunk::make(column.type));
-  }
+  RowsParquetWriter(std::span<const Column> columns, std::size_t threads)
+      : schema_(make_schema(columns, Texts::as_texts)), team_(columns, threads) {}
 
   Result<void> start() {
     properties_ = parquet::WriterProperties::Builder()
@@ -289,10 +287,9 @@ class RowsParquetWriter final : public FileWriter {
   }
 
   Result<void> write(const RowBuffer& buffer, std::size_t rows) override {
-    for (std::size_t i = 0; i < chunks_.size(); ++i)
-      chunks_[i]->add_page(buffer, i, rows, workspace_);
-    group_rows_ += static_cast<std::int64_t>(rows);
     if (group_rows_ >= kRowGroupRows) end_row_group();
+    team_.add(buffer, rows);
+    group_rows_ += static_cast<std::int64_t>(rows);
     return {};
   }
 
@@ -316,11 +313,7 @@ class RowsParquetWriter final : public FileWriter {
   }
 
   Bytes take_output() override { return sink_->take(); }
-  std::size_t memory_bytes() const override {
-    std::size_t bytes = sink_->memory_bytes() + workspace_.memory_bytes();
-    for (const auto& chunk : chunks_) bytes += chunk->memory_bytes();
-    return bytes;
-  }
+  std::size_t memory_bytes() const override { return sink_->memory_bytes() + team_.memory_bytes(); }
   std::uint64_t size_bytes() const override { return sink_->size_bytes(); }
   std::string sha256() override { return sink_->sha256(); }
 
@@ -338,12 +331,13 @@ class RowsParquetWriter final : public FileWriter {
   }
 
   void end_row_group() {
+    team_.finish();
     parquet::RowGroupMetaDataBuilder* const group = metadata_->AppendRowGroup();
     group->set_num_rows(group_rows_);
     page_index_->AppendRowGroup();
     std::int64_t bytes = 0;
-    for (std::size_t i = 0; i < chunks_.size(); ++i)
-      bytes += write_chunk(*chunks_[i], *group, static_cast<std::int16_t>(i));
+    std::int16_t column = 0;
+    for (const auto& chunk : team_.chunks()) bytes += write_chunk(*chunk, *group, column++);
     group->Finish(bytes, static_cast<std::int16_t>(groups_++));
     group_rows_ = 0;
   }
@@ -379,11 +373,9 @@ class RowsParquetWriter final : public FileWriter {
     return bytes;
   }
 
-  std::span<const Column> columns_;
   std::shared_ptr<arrow::Schema> schema_;
   std::shared_ptr<OutputSink> sink_ = std::make_shared<OutputSink>();
-  PageWorkspace workspace_;
-  std::vector<std::unique_ptr<ColumnChunk>> chunks_;
+  PageTeam team_;
   std::shared_ptr<parquet::WriterProperties> properties_;
   std::shared_ptr<parquet::SchemaDescriptor> descriptor_;
   std::unique_ptr<parquet::FileMetaDataBuilder> metadata_;
@@ -448,11 +440,12 @@ Result<std::unique_ptr<FileWriter>> started(std::unique_ptr<Writer> writer) {
 
 Result<std::unique_ptr<FileWriter>> FileWriter::open(FileFormat format,
                                                      std::span<const Column> columns, Texts texts,
-                                                     std::optional<int> sorted_by) {
+                                                     std::optional<int> sorted_by,
+                                                     std::size_t threads) {
   switch (format) {
     case FileFormat::parquet:
       if (texts == Texts::as_codes && std::ranges::all_of(columns, is_of_row_buffer))
-        return started(std::make_unique<RowsParquetWriter>(columns));
+        return started(std::make_unique<RowsParquetWriter>(columns, threads));
       return started(std::make_unique<ParquetFileWriter>(columns, texts, sorted_by));
     case FileFormat::ipc: return started(std::make_unique<IpcFileWriter>(columns));
   }

@@ -41,10 +41,13 @@ class FileWriter {
  public:
   // `sorted_by`: the column by which the rows that will come ascend, from the first to the last;
   // said in a Parquet file. What is sorted only as a rule is not to be said: readers rely on it.
+  // `threads`: the most that may work on it, one or two; a plain Parquet file alone has use for
+  // two.
   static Result<std::unique_ptr<FileWriter>> open(FileFormat format,
                                                   std::span<const Column> columns,
                                                   Texts texts = Texts::as_codes,
-                                                  std::optional<int> sorted_by = std::nullopt);
+                                                  std::optional<int> sorted_by = std::nullopt,
+                                                  std::size_t threads = 1);
   virtual ~FileWriter() = default;
 
   // The first `rows` rows of the buffer, at most kBatchRows; they are copied or encoded before this

@@ -93,10 +93,10 @@ KeyValues describe(const ObjectSpec& spec, const FileSummary& summary) {
   return said;
 }
 
-Result<std::unique_ptr<ObjectEncoder>> ObjectEncoder::open(ObjectSpec spec) {
+Result<std::unique_ptr<ObjectEncoder>> ObjectEncoder::open(ObjectSpec spec, std::size_t threads) {
   spec.layout = layout_of(spec.request.kind, spec.layout);
   if (spec.request.kind == Kind::earnings) return open_earnings_encoder(std::move(spec));
-  BETEDGE_TRY(auto table, TableEncoder::open(std::move(spec), kBatchRows));
+  BETEDGE_TRY(auto table, TableEncoder::open(std::move(spec), kBatchRows, threads));
   return std::make_unique<Encoder>(std::move(table));
 }
 

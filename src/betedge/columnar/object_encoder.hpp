@@ -43,9 +43,9 @@ struct FileSummary {
   std::string digest;  // of the values: independent of compression and format
 };
 
-// Tells the allocator that objects will be encoded one after another: the some 8 MiB that each takes
-// and gives back stay with the process, up to 16 MiB a thread, instead of coming as new pages from
-// the system every time. For the start of a program.
+// Tells the allocator that objects will be encoded one after another: the some 8 MiB that each
+// takes and gives back stay with the process, up to 16 MiB a thread, instead of coming as new pages
+// from the system every time. For the start of a program.
 void expect_many_objects();
 
 // One object in the making: vendor bytes in, file bytes out, a row group at a time. Pure computing,
@@ -55,7 +55,9 @@ void expect_many_objects();
 // of a month, since a contract's second row may come last.
 class ObjectEncoder {
  public:
-  static Result<std::unique_ptr<ObjectEncoder>> open(ObjectSpec spec);
+  // With two threads pages are made beside the decoding where a processor is free; the bytes are
+  // the same, and all calls still come from one thread at a time.
+  static Result<std::unique_ptr<ObjectEncoder>> open(ObjectSpec spec, std::size_t threads = 1);
   virtual ~ObjectEncoder() = default;
 
   // A call's answer begins. Its rows are checked against the call: days within its dates, times

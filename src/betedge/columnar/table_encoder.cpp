@@ -29,14 +29,15 @@ constexpr int kTypedDate = 0;  // the column of eod's day in the typed layout
 
 }  // namespace
 
-Result<std::unique_ptr<TableEncoder>> TableEncoder::open(ObjectSpec spec, std::size_t capacity) {
+Result<std::unique_ptr<TableEncoder>> TableEncoder::open(ObjectSpec spec, std::size_t capacity,
+                                                         std::size_t threads) {
   const auto columns = core::columns(spec.request.kind, spec.request.schema, spec.layout);
   // Only what is held is known to be in order before its first row is written. Plain files do not
   // say so, to stay the bytes that they have always been.
   std::optional<int> sorted_by;
   if (is_held(spec) && spec.layout.columns == ColumnStyle::typed) sorted_by = kTypedDate;
   BETEDGE_TRY(auto writer,
-              FileWriter::open(spec.request.format, columns, Texts::as_codes, sorted_by));
+              FileWriter::open(spec.request.format, columns, Texts::as_codes, sorted_by, threads));
   return std::make_unique<TableEncoder>(std::move(spec), capacity, std::move(writer));
 }
 

@@ -19,8 +19,9 @@ namespace betedge::columnar {
 // file comes of them does not depend on how many were put there at a time.
 class TableEncoder final : public RowSink {
  public:
-  // `capacity`: the rows that there is room for at first.
-  static Result<std::unique_ptr<TableEncoder>> open(ObjectSpec spec, std::size_t capacity);
+  // `capacity`: the rows that there is room for at first. `threads`: as ObjectEncoder's.
+  static Result<std::unique_ptr<TableEncoder>> open(ObjectSpec spec, std::size_t capacity,
+                                                    std::size_t threads = 1);
   TableEncoder(ObjectSpec spec, std::size_t capacity, std::unique_ptr<FileWriter> writer);
 
   const ObjectSpec& spec() const { return spec_; }

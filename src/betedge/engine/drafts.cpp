@@ -32,7 +32,7 @@ Result<std::unique_ptr<Drafts>> Drafts::open(Runtime& runtime, ObjectStore& lake
                                              MemoryBudget& memory, std::vector<Object> objects) {
   auto encoders = std::make_unique<Encoders>();
   if (objects.size() == 1) {
-    BETEDGE_TRY(encoders->either, ObjectEncoder::open(objects.front().spec));
+    BETEDGE_TRY(encoders->either, ObjectEncoder::open(objects.front().spec, /*threads=*/2));
   } else {
     std::vector<columnar::ObjectSpec> specs;
     for (const auto& object : objects) specs.push_back(object.spec);

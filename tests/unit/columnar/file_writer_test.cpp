@@ -26,8 +26,11 @@ constexpr std::size_t kBid = 3;
 // A file of option quotes whose pages are given one by one.
 class RowsFile {
  public:
-  RowsFile() : columns_(core::columns(Kind::option, Schema::quote)), rows_(columns_, kBatchRows) {
-    writer_ = FileWriter::open(FileFormat::parquet, columns_).value();
+  explicit RowsFile(std::size_t threads = 1)
+      : columns_(core::columns(Kind::option, Schema::quote)), rows_(columns_, kBatchRows) {
+    writer_ =
+        FileWriter::open(FileFormat::parquet, columns_, Texts::as_codes, std::nullopt, threads)
+            .value();
     rows_.root_code("ABC");
   }
 
@@ -258,6 +261,39 @@ TEST(RowsFile, TheExtremesOfPagesAndChunksAreTheValues) {
   EXPECT_EQ(chunk->min(), least - 500.0);
   EXPECT_EQ(chunk->max(), greatest - 500.0);
   EXPECT_EQ(chunk->null_count(), 0);
+}
+
+// However the columns were shared between them, and when there are fewer threads than files.
+TEST(RowsFile, TwoThreadsMakeTheSameBytes) {
+  constexpr std::uint32_t kPages = 6;  // over two row groups
+  const auto fill = [](RowsFile& file, std::uint32_t page) {
+    file.begin_page(page + 1 == kPages ? 1000 : kBatchRows);
+    for (std::uint32_t row = 0; row < file.rows().size(); ++row) {
+      file.rows().numbers(kMsOfDay)[row] = 34'200'000 + row % 391 * 60'000;
+      file.rows().numbers(kBidSize)[row] = page * 40'000 + row;
+      file.rows().prices(kBid)[row] = row * 7919 % 3000 / 100.0;
+    }
+    file.write_page();
+  };
+  RowsFile alone;
+  for (std::uint32_t page = 0; page < kPages; ++page) fill(alone, page);
+  const Bytes expected = alone.close();
+  std::vector<std::unique_ptr<RowsFile>> files;
+  for (int i = 0; i < 4; ++i) files.push_back(std::make_unique<RowsFile>(2));
+  for (std::uint32_t page = 0; page < kPages; ++page)
+    for (const auto& file : files) fill(*file, page);
+  for (const auto& file : files) EXPECT_TRUE(file->close() == expected);
+}
+
+// A file that is given up in the middle leaves nobody waiting.
+TEST(RowsFile, CanBeDroppedWhileASecondThreadIsAtIt) {
+  for (int i = 0; i < 5; ++i) {
+    RowsFile file(2);
+    file.begin_page(kBatchRows);
+    file.write_page();
+    file.begin_page(kBatchRows);
+    file.write_page();
+  }
 }
 
 // The format's rule for statistics: readers may tell the zeros apart.
