@@ -25,7 +25,7 @@ Limiter::Slot::~Slot() {
 Limiter::Limiter(Runtime& runtime, std::size_t limit)
     : runtime_(runtime), limit_(limit), allowed_(limit) {}
 
-Task<Result<Limiter::Slot>> Limiter::acquire(std::stop_token stop) {
+Task<Result<Limiter::Slot>> Limiter::acquire(std::stop_token stop, Turn turn) {
   constexpr auto kStopped = "stopped while waiting for a free upstream slot";
   if (stop.stop_requested()) co_return fail(ErrorCode::cancelled, kStopped);
   if (waiters_.empty() && has_room()) {
@@ -33,7 +33,8 @@ Task<Result<Limiter::Slot>> Limiter::acquire(std::stop_token stop) {
     co_return Slot(this);
   }
   Waiter waiter(runtime_);
-  const auto place = waiters_.insert(waiters_.end(), &waiter);
+  const auto place =
+      waiters_.insert(turn == Turn::first ? waiters_.begin() : waiters_.end(), &waiter);
   const auto woken = co_await waiter.woken.wait(stop);
   if (!waiter.has_place) {
     waiters_.erase(place);

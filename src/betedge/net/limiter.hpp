@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <list>
 #include <memory>
 
@@ -8,9 +9,9 @@
 
 namespace betedge::net {
 
-// At most `limit` at once, first come first served; the vendor's limit is account-wide, so there is
-// one for the process. Loop thread only. Adjustable live: a lower limit takes effect as slots are
-// given back.
+// At most `limit` at once, first come first served but for who is let before; the vendor's limit is
+// account-wide, so there is one for the process. Loop thread only. Adjustable live: a lower limit
+// takes effect as slots are given back.
 //
 // What is allowed just now may be less: half of it, at least 1, after an upstream that throttled us
 // or was silent (back_off), and one more after as many calls in a row went well as are allowed,
@@ -31,8 +32,11 @@ class Limiter {
   };
 
   Limiter(Runtime& runtime, std::size_t limit);
+  // Whether one waits behind all others, or before them: for what has had an answer already, which
+  // is lost when the next is not to be had.
+  enum class Turn : std::uint8_t { last, first };
   // `cancelled` when stop is asked for before a slot is free.
-  Task<Result<Slot>> acquire(std::stop_token stop);
+  Task<Result<Slot>> acquire(std::stop_token stop, Turn turn = Turn::last);
   // Whoever sets it begins anew: all of it is allowed.
   void set_limit(std::size_t limit);
   std::size_t limit() const { return limit_; }

@@ -153,7 +153,11 @@ class ThetaSource final : public Source {
 
   Task<Result<std::optional<std::unique_ptr<Answer>>>> open(Call call,
                                                             std::stop_token stop) override {
-    BETEDGE_CO_TRY(auto slot, co_await limiter_.acquire(stop));
+    // The underlying's call is the second of its object: a chain that waited for it behind the
+    // chains of others would be downloaded for nothing whenever the terminal throttles in between.
+    const auto turn =
+        call.role == Role::underlying ? net::Limiter::Turn::first : net::Limiter::Turn::last;
+    BETEDGE_CO_TRY(auto slot, co_await limiter_.acquire(stop, turn));
     if (!backend_) BETEDGE_CO_TRY_VOID(co_await find_backend(stop));
     const auto backend = *backend_;  // another call may forget it while this one waits
     if (const auto why = refusal_by(call, backend.version)) {

@@ -21,8 +21,8 @@ struct Watch {
 };
 
 Task<void> use(VirtualRuntime& world, Limiter& limiter, Watch& watch, int number,
-               std::stop_token stop = {}) {
-  const auto slot = co_await limiter.acquire(std::move(stop));
+               std::stop_token stop = {}, Limiter::Turn turn = Limiter::Turn::last) {
+  const auto slot = co_await limiter.acquire(std::move(stop), turn);
   if (!slot) {
     EXPECT_EQ(slot.error().code, ErrorCode::cancelled);
     ++watch.cancelled;
@@ -55,6 +55,17 @@ TEST(Limiter, LetsInAtMostItsLimitAndInTheOrderOfComing) {
     EXPECT_TRUE(std::ranges::is_sorted(watch.order)) << "seed " << seed;
     EXPECT_EQ(limiter.in_use(), 0u);
   }
+}
+
+TEST(Limiter, WhoHadAnAnswerAlreadyIsLetInBeforeThoseWhoHaveNone) {
+  VirtualRuntime world(1);
+  Limiter limiter(world, 1);
+  Watch watch;
+  for (int number = 0; number < 3; ++number) world.start(use(world, limiter, watch, number));
+  world.step();
+  world.start(use(world, limiter, watch, 9, {}, Limiter::Turn::first));
+  drain(world);
+  EXPECT_EQ(watch.order, (std::vector{0, 9, 1, 2}));
 }
 
 TEST(Limiter, StopsAndLimitsThatChangeLoseNoSlot) {
