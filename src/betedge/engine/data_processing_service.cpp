@@ -406,6 +406,11 @@ Task<Result<std::optional<JobInfo>>> DataProcessingService::get_job_status(JobId
   co_return co_await impl_->tracker.get_job(job);
 }
 
+const JobInfo* DataProcessingService::find_active(const JobId& job) const {
+  const auto* known = impl_->tracker.find(job);
+  return known != nullptr && !has_ended(known->status) ? known : nullptr;
+}
+
 Task<Result<std::vector<JobInfo>>> DataProcessingService::list_jobs(JobFilter filter) {
   co_return co_await impl_->tracker.list_jobs(std::move(filter));
 }
