@@ -29,8 +29,11 @@ Transactions::Row Transactions::read_row(Query& query) {
   info.finished_at = query.optional_time(column++);
   info.version = query.as<std::uint64_t>(column++);
   info.request_json = query.text(column++);
-  info.warnings = json::parse(query.text(column++)).get<std::vector<std::string>>();
-  info.not_yet_available = read_dates(query.text(column++));
+  // Of nearly every job both lists are empty.
+  if (const auto text = query.text(column++); text != "[]")
+    info.warnings = json::parse(text).get<std::vector<std::string>>();
+  if (const auto text = query.text(column++); text != "[]")
+    info.not_yet_available = read_dates(text);
   info.upstream = query.text(column++);
   info.cancel_requested = query.integer(column++) != 0;
   info.retries = query.as<std::uint32_t>(column++);

@@ -94,7 +94,8 @@ struct Operation {
   Operation(const Operation&) = delete;
   Operation& operator=(const Operation&) = delete;
   virtual ~Operation() = default;
-  // On the pool, under a savepoint. False when it was refused and must be undone. Throws Failure.
+  // On the pool, in a transaction. False when it was refused, and what it did must be undone. May
+  // be run again after it was undone. Throws Failure.
   virtual bool run(Transactions& transactions, Moment now) = 0;
   virtual void fail_with(Error error) = 0;
 
@@ -276,9 +277,7 @@ class SqliteStore final : public JobStore {
     const auto began = runtime_.steady_now();
     auto* seconds = &committed_seconds_;
     try {
-      connection_.execute("BEGIN IMMEDIATE");
-      for (auto* operation : batch) run_one(*operation, now);
-      connection_.execute("COMMIT");
+      if (!run_together(batch, now)) run_apart(batch, now);
     } catch (const std::exception& failure) {
       connection_.roll_back();
       for (auto* operation : batch) operation->fail_with(unavailable(failure.what()).error());
@@ -287,6 +286,35 @@ class SqliteStore final : public JobStore {
     const std::chrono::duration<double> took = runtime_.steady_now() - began;
     seconds->observe(took.count());
     operations_.observe(static_cast<double>(batch.size()));
+  }
+
+  // As nearly every batch goes: nothing has to be undone. A savepoint copies each page that is
+  // changed under it, to undo that; a hundred of them to a commit cost more than all the rest.
+  // False, and nothing done, when one of the operations has to be undone alone.
+  bool run_together(const Batch& batch, Moment now) {
+    connection_.execute("BEGIN IMMEDIATE");
+    try {
+      for (auto* operation : batch) {
+        const auto changes = connection_.total_changes();
+        const bool keep = operation->run(transactions_, now);
+        if (!keep && connection_.total_changes() != changes) {
+          connection_.roll_back();
+          return false;
+        }
+      }
+    } catch (const std::exception&) {
+      connection_.roll_back();
+      return false;
+    }
+    connection_.execute("COMMIT");
+    return true;
+  }
+
+  // Each under a savepoint of its own.
+  void run_apart(const Batch& batch, Moment now) {
+    connection_.execute("BEGIN IMMEDIATE");
+    for (auto* operation : batch) run_one(*operation, now);
+    connection_.execute("COMMIT");
   }
 
   void run_one(Operation& operation, Moment now) {

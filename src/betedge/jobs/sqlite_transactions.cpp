@@ -14,6 +14,19 @@
 
 namespace betedge::jobs::sqlite {
 
+namespace {
+
+// A statement that inserts kRowsAtOnce rows.
+std::string rows_text(std::string text, std::string_view row) {
+  for (std::size_t i = 0; i < kRowsAtOnce; ++i) {
+    if (i > 0) text += ", ";
+    text += row;
+  }
+  return text;
+}
+
+}  // namespace
+
 Transactions::Transactions(Connection& connection) : db_(connection) {
   auto query = db_.query("SELECT max(last_served) FROM job WHERE status IN (0, 1)");
   if (query.next()) served_ = query.integer(0);
@@ -140,6 +153,40 @@ Transactions::Attached Transactions::attach(const std::string& key, const std::s
   return {.fetch = db_.last_row_id()};
 }
 
+// Nothing under way writes any of these objects, nor do two of them write one. Their keys must
+// grow for this to be seen at a glance.
+bool Transactions::are_new(std::span<const NewFetch> fetches) {
+  const auto grows = [](const NewFetch& a, const NewFetch& b) {
+    return a.key.text() < b.key.text();
+  };
+  const auto falls = [grows](const NewFetch& a, const NewFetch& b) { return !grows(a, b); };
+  if (std::ranges::adjacent_find(fetches, falls) != fetches.end()) return false;
+  auto query = db_.query(
+      "SELECT 1 FROM fetch INDEXED BY fetch_active "
+      "WHERE state < 2 AND object_key BETWEEN ? AND ? LIMIT 1",
+      fetches.front().key.text(), fetches.back().key.text());
+  return !query.next();
+}
+
+void Transactions::insert_new(std::int64_t job, std::uint32_t first_seq,
+                              std::span<const NewFetch, kRowsAtOnce> fetches) {
+  static const auto kFetches =
+      rows_text("INSERT INTO fetch (object_key, label, spec, batch) VALUES ", "(?, ?, ?, ?)");
+  static const auto kItems =
+      rows_text("INSERT INTO item (job, seq, fetch, state, ready) VALUES ", "(?, ?, ?, 0, 1)");
+  {
+    auto query = db_.query(kFetches);
+    for (const auto& fetch : fetches)
+      query.add(fetch.key.text(), fetch.label, fetch.spec_json, fetch.batch);
+    query.run();
+  }
+  // Nobody else writes, so the ids of one statement follow each other.
+  auto id = db_.last_row_id() - std::ssize(fetches);
+  auto query = db_.query(kItems);
+  for (std::uint32_t i = 0; i < fetches.size(); ++i) query.add(job, first_seq + i, ++id);
+  query.run();
+}
+
 Result<CreatedJob> Transactions::create_job(const NewJob& job, Moment now) {
   if (auto known = known_submission(job, now)) return *std::move(known);
   if (!job.may_be_made) return CreatedJob{CreatedJob::How::not_made, {}};
@@ -168,7 +215,17 @@ Result<CreatedJob> Transactions::create_job(const NewJob& job, Moment now) {
       .run();
   row.id = db_.last_row_id();
   std::uint32_t seq = 0;
-  for (const auto& fetch : job.fetches) {
+  for (auto left = std::span(job.fetches); !left.empty();) {
+    if (left.size() >= kRowsAtOnce && are_new(left.first(kRowsAtOnce))) {
+      insert_new(row.id, seq, left.first<kRowsAtOnce>());
+      seq += kRowsAtOnce;
+      info.items.pending += kRowsAtOnce;
+      row.ready += kRowsAtOnce;
+      left = left.subspan(kRowsAtOnce);
+      continue;
+    }
+    const auto& fetch = left.front();
+    left = left.subspan(1);
     const auto attached = attach(fetch.key.text(), fetch.label, fetch.spec_json, fetch.batch);
     const bool is_ready = attached.is_ready && !attached.is_running;
     db_.query("INSERT INTO item (job, seq, fetch, state, ready) VALUES (?, ?, ?, ?, ?)", row.id,

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,9 @@ inline constexpr std::string_view kChooseBatch =
 inline constexpr std::string_view kKnownFrom =
     "SELECT " BETEDGE_OBJECT_COLUMNS
     ", error, failed_at FROM object WHERE object_key >= ? ORDER BY object_key";
+
+// Rows of a new job that one statement inserts: to begin and end a statement costs more than a row.
+inline constexpr std::uint32_t kRowsAtOnce = 14;
 
 // What JobStore promises, call by call, as statements on one connection. Knows no thread and no
 // commit: it is called inside a transaction, and whoever gets an error from it rolls back. Throws
@@ -121,6 +125,9 @@ class Transactions {
   };
   Attached attach(const std::string& key, const std::string& label, const std::string& spec,
                   const std::string& batch);
+  bool are_new(std::span<const NewFetch> fetches);
+  void insert_new(std::int64_t job, std::uint32_t first_seq,
+                  std::span<const NewFetch, kRowsAtOnce> fetches);
   // Makes what waited for a time that has come ready.
   void wake_due(Moment now);
   // The first ready fetch of the job that may run now, and those that come along, in key order;

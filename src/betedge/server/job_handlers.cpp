@@ -121,8 +121,10 @@ ServerResponse Handlers::job_answer(int status, const JobInfo& job) {
   if (described == described_.end() || described->second.etag != etag) {
     if (described_.size() >= kDescribedKept) described_.clear();
     auto json = wire::job_json(job, view_of(service_.waiting_for(job)));
-    described = described_.insert_or_assign(
-        job.job_id, Described{etag, net::SharedBytes::of(std::move(json))}).first;
+    described =
+        described_
+            .insert_or_assign(job.job_id, Described{etag, net::SharedBytes::of(std::move(json))})
+            .first;
   }
   ServerResponse answer;
   answer.status = status;
