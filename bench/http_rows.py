@@ -1,6 +1,7 @@
-"""The server under load: the status endpoint, submits, time to an answer, and watchers.
+"""The server under load: the status endpoint, submits, time to an answer, watchers, and what running jobs hold.
 
-A side that serves has the first core to itself, whatever it is; what loads it (wrk, the simulator) has the second.
+At the status endpoint the side that serves has the first core to itself, whatever it is, and what loads it (wrk, the
+simulator) the second. A submit may use both, on either side: its load is no load, and one worker of the peer is one thread.
 """
 
 import json
@@ -10,6 +11,7 @@ import resource
 import socket
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,8 +19,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from harness import PEER_PYTHON, PEERS, Outcome, Row
-from service import Scrape, Server, Sim, Swarm, stop_all
+from rows import PEER_PYTHON, PEERS, ROOT, Outcome, Row, in_turns, run
+
+sys.path.insert(0, str(ROOT / "tests/service"))
+from event_stream import Swarm  # noqa: E402
+from harness import Scrape, Server, Sim, stop_all  # noqa: E402
 
 SERVING_CORE, LOADING_CORE = 0, 1
 NOWHERE = "http://127.0.0.1:9"  # an upstream that is not there: jobs are accepted and wait
@@ -43,11 +48,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(command: list[str | Path], port: int, log: Path, **environment: str) -> Iterator[subprocess.Popen]:
-    """A peer on the serving core, from its open port on until the block ends."""
+def serving(command: list[str | Path], port: int, log: Path, cores: str, **environment: str) -> Iterator[subprocess.Popen]:
+    """A peer on these cores, from its open port on until the block ends."""
     with log.open("w") as output:
         process = subprocess.Popen(
-            ["taskset", "--cpu-list", str(SERVING_CORE), *map(str, command)],
+            ["taskset", "--cpu-list", cores, *map(str, command)],
             stdout=output, stderr=subprocess.STDOUT, env=os.environ | environment,
         )
         try:
@@ -76,18 +81,18 @@ http {{
   server {{ listen 127.0.0.1:{port}; location / {{ default_type application/json; return 200 '{body}'; }} }}
 }}
 """)
-    with serving(["nginx", "-p", folder, "-c", folder / "nginx.conf"], port, folder / "log"):
+    with serving(["nginx", "-p", folder, "-c", folder / "nginx.conf"], port, folder / "log", str(SERVING_CORE)):
         yield port
 
 
 @contextmanager
-def fastapi(folder: Path, status: str = "{}") -> Iterator[int]:
+def fastapi(folder: Path, cores: str, status: str = "{}") -> Iterator[int]:
     folder.mkdir()
     port = free_port()
     (folder / "status.json").write_text(status)
     command = [PEER_PYTHON, "-m", "uvicorn", "fastapi_app:app", "--app-dir", PEERS, "--port", str(port),
                "--loop", "uvloop", "--http", "httptools", "--workers", "1", "--no-access-log", "--log-level", "warning"]
-    with serving(command, port, folder / "log", PEER_STATUS=str(folder / "status.json"), PEER_STORE=str(folder / "jobs.db")):
+    with serving(command, port, folder / "log", cores, PEER_STATUS=str(folder / "status.json"), PEER_STORE=str(folder / "jobs.db")):
         yield port
 
 
@@ -98,8 +103,8 @@ class Load:
     p99_ms: float
 
 
-def wrk(port: int, path: str, connections: int, seconds: int, script: list[str | Path] = ()) -> Load:
-    command = ["taskset", "--cpu-list", str(LOADING_CORE), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "30s"]
+def wrk(port: int, path: str, connections: int, seconds: int, script: list[str | Path] = (), cores: str = str(LOADING_CORE)) -> Load:
+    command = ["taskset", "--cpu-list", cores, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "30s"]
     if script:
         command += ["-s", script[0]]
     command += [f"http://127.0.0.1:{port}{path}", *(["--", *script[1:]] if script else [])]
@@ -154,7 +159,7 @@ def measure_status(folder: Path) -> list[Outcome]:
         job = server.client.submit("option", root="AAPL", start_date="20230103", end_date="20241231", interval=3_600_000)
         server.wait_event("item_done")
         status = server.client.get(f"/jobs/{job}").text
-        with nginx(folder / "nginx", "x" * len(status)) as constant, fastapi(folder / "fastapi", status) as bare:
+        with nginx(folder / "nginx", "x" * len(status)) as constant, fastapi(folder / "fastapi", str(SERVING_CORE), status) as bare:
             found = loads_in_turns(3, {
                 "betedge": lambda: wrk(server.port, f"/jobs/{job}", 64, 3),
                 "nginx": lambda: wrk(constant, "/", 64, 3),
@@ -180,13 +185,12 @@ def measure_status(folder: Path) -> list[Outcome]:
 def measure_submit(folder: Path) -> list[Outcome]:
     server = Server(folder / "ours", THETA_BASE_URL=NOWHERE, THETA_API="v3", BETEDGE_LIMITS_QUEUED_ITEMS=100_000_000)
     try:
-        pin(server.popen.pid, SERVING_CORE)
         prefixes = iter("ABCDEFGHIJKL")
 
         def load(port: int) -> Load:
-            return wrk(port, "/historical/option", 16, 4, [PEERS / "submit.lua", next(prefixes)])
+            return wrk(port, "/historical/option", 16, 4, [PEERS / "submit.lua", next(prefixes)], cores="0,1")
 
-        with fastapi(folder / "fastapi") as peer:
+        with fastapi(folder / "fastapi", "0,1") as peer:
             found = loads_in_turns(3, {"betedge": lambda: load(server.port), "fastapi": lambda: load(peer)})
         one = server.client.get("/jobs?limit=1").json()["jobs"][0]
         if one["progress"]["total"] != 252:
@@ -201,7 +205,160 @@ def measure_submit(folder: Path) -> list[Outcome]:
     ]
 
 
+# --- time to the answer of a submit of 252 items
+
+
+YEAR = {"root": "AAPL", "start_date": "20240101", "end_date": "20241231", "schema": "ohlc", "interval": 900_000}
+
+
+def measure_answer_time(folder: Path) -> list[Outcome]:
+    sim = Sim(folder / "sim", "v2", ["--latency", "20ms", "--concurrency", "4", "--cache", "256MiB"])
+    numbers = iter(range(1000))
+
+    def ours(is_async: str) -> float:
+        server = Server(folder / f"ours-{next(numbers)}", sim, BETEDGE_ASYNC_DEFAULT=is_async)
+        try:
+            began = time.perf_counter()
+            answer = server.client.post("/historical/stock", YEAR)
+            took = time.perf_counter() - began
+            expected = "accepted" if is_async == "true" else "success"
+            if answer.status != 202 or answer.json()["status"] != expected:
+                raise RuntimeError(f"no answer to compare: {answer}")
+            return took
+        finally:
+            stop_all([server])
+
+    def original() -> float:
+        seconds, written = run([PEER_PYTHON, PEERS / "original_form.py", sim.base_url, YEAR["root"], YEAR["start_date"], YEAR["end_date"],
+                                folder / f"original-{next(numbers)}"]).stdout.split()
+        if written != "252":
+            raise RuntimeError(f"{written} days, not 252")
+        return float(seconds)
+
+    try:
+        found = in_turns(3, {"original": original, "sync": lambda: ours("false"), "async": lambda: ours("true")})
+    finally:
+        stop_all([sim])
+    sides = {f"{name}, seconds": seconds for name, seconds in found.items()}
+    peer = f"the original's form: {found['original']:.2f} s"
+    return [
+        Outcome("time to the answer, held until it is done", f"{found['sync']:.2f} s", peer, found["original"] / found["sync"], 1, sides=sides),
+        Outcome("time to the answer, accepted and durable", f"{found['async'] * 1e3:.1f} ms", peer, found["original"] / found["async"], 1, sides=sides),
+    ]
+
+
+# --- watchers
+
+
+WATCHERS = 5_000
+
+
+def allow_descriptors() -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+@dataclass(frozen=True)
+class Watched:
+    job_seconds: float
+    poll_p99_ms: float
+    kib_a_watcher: float
+
+
+def run_watched(folder: Path, watchers: int) -> Watched:
+    """A job from its first item to its end by its own times, somebody polling it all the while. The watchers read all that
+    comes, on the same machine and from one thread: what they take of the processors themselves is in the figures."""
+    sim = Sim(folder / "sim", "v3", ["--latency", "200ms", "--concurrency", "4"])
+    processes = [sim]
+    try:
+        server = Server(folder, sim, preexec=allow_descriptors)
+        processes.append(server)
+        sim.terminal("gone")
+        job = server.client.submit("option", root="MSFT", start_date="20240102", end_date="20240328", schema="quote", interval=3_600_000)
+        server.wait_event("upstream_unavailable")
+        before = Scrape(server)("process_resident_memory_bytes")
+        with ExitStack() as stack:
+            if watchers:
+                swarm = stack.enter_context(Swarm(server.port, f"/jobs/{job}/events", watchers))
+                swarm.wait_until(lambda swarm: swarm.begun == watchers, "each one's snapshot")
+            grown = Scrape(server)("process_resident_memory_bytes") - before
+            sim.terminal("up")
+            server.wait_event("upstream_available")
+            first = server.wait_event("item_done")["time"]
+            polls = []
+            while True:
+                began = time.perf_counter()
+                answer = server.client.get(f"/jobs/{job}")
+                polls.append(time.perf_counter() - began)
+                if answer.json()["status"] not in ("pending", "running"):
+                    break
+                time.sleep(0.005)
+            ended = answer.json()
+            if ended["items"]["succeeded"] != ended["progress"]["total"]:
+                raise RuntimeError(f"the job did not succeed: {ended}")
+            if watchers:
+                swarm.wait_until(lambda swarm: swarm.ended == watchers, "each one's end")
+        took = datetime.fromisoformat(ended["finished_at"]) - datetime.fromisoformat(first)
+        return Watched(took.total_seconds(), statistics.quantiles(polls, n=100)[98] * 1e3, grown / 1024 / watchers if watchers else 0)
+    finally:
+        stop_all(processes)
+
+
+def measure_watchers(folder: Path) -> list[Outcome]:
+    allow_descriptors()
+    found: dict[int, list[Watched]] = {0: [], WATCHERS: []}
+    for number in range(3):
+        for watchers, runs in found.items():
+            runs.append(run_watched(folder / f"{number}-{watchers}", watchers))
+    alone, watched = (
+        Watched(*(statistics.median(getattr(one, field) for one in runs) for field in ("job_seconds", "poll_p99_ms", "kib_a_watcher")))
+        for runs in found.values()
+    )
+    sides = {"alone": vars(alone), "watched": vars(watched)}
+    return [
+        Outcome(f"a job with {WATCHERS:,} watchers", f"{watched.job_seconds:.2f} s", f"without: {alone.job_seconds:.2f} s",
+                watched.job_seconds / alone.job_seconds, 1.2, at_most=True, sides=sides),
+        Outcome("a poll of it, the slowest of 100", f"{watched.poll_p99_ms:.2f} ms", f"without: {alone.poll_p99_ms:.2f} ms",
+                watched.poll_p99_ms / alone.poll_p99_ms, 1.2, at_most=True, sides=sides),
+    ]
+
+
+# --- memory by the number of running jobs
+
+
+def symbol(number: int) -> str:
+    return "".join(chr(ord("A") + number // 26**place % 26) for place in (3, 2, 1, 0))
+
+
+def peak_of_running(folder: Path, jobs: int) -> float:
+    """The server's peak once every one of the jobs has begun; each has a year of days to bring."""
+    sim = Sim(folder / "sim", "v3", ["--latency", "10ms", "--concurrency", "4", "--cache", "64MiB"])
+    processes = [sim]
+    try:
+        server = Server(folder / "server", sim)
+        processes.append(server)
+        for number in range(jobs):
+            server.client.submit("stock", **{**YEAR, "root": symbol(number)})
+        while server.client.get("/jobs?job_status=pending&limit=1").json()["jobs"]:
+            time.sleep(0.1)
+        return rss_mib(server.popen.pid, "VmHWM")
+    finally:
+        stop_all(processes)
+
+
+def measure_running_memory(folder: Path) -> list[Outcome]:
+    found = {jobs: peak_of_running(folder / str(jobs), jobs) for jobs in (1, 10, 100, 1_000)}
+    sides = {f"{jobs} jobs, MiB": mib for jobs, mib in found.items()}
+    return [
+        Outcome("memory with 1,000 running jobs", f"{found[1_000]:.0f} MiB", f"with one: {found[1]:.0f} MiB",
+                (found[1_000] - found[1]) * 1024 / 999, 4, at_most=True, unit="KiB a job", sides=sides),
+    ]
+
+
 ROWS: list[Row] = [
     Row("status", "the status endpoint while a job runs", measure_status),
     Row("submit", "durable submits", measure_submit),
+    Row("answer-time", "time to the answer of a submit", measure_answer_time),
+    Row("watchers", "watchers of a running job", measure_watchers),
+    Row("running-memory", "memory by running jobs", measure_running_memory),
 ]

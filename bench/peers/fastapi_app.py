@@ -4,18 +4,18 @@ Run by uvicorn with uvloop and httptools, one worker, no access log. PEER_STATUS
 GET /jobs/{id} gives, PEER_STORE the file of the database.
 """
 
-import json
 import os
 import sqlite3
 import uuid
 from datetime import date, timedelta
 from pathlib import Path
 
-from fastapi import FastAPI
+import orjson
+from fastapi import FastAPI, Response
 from pydantic import BaseModel
 
 app = FastAPI()
-STATUS = json.loads(Path(os.environ["PEER_STATUS"]).read_text())
+STATUS = orjson.loads(Path(os.environ["PEER_STATUS"]).read_text())
 
 store = sqlite3.connect(os.environ["PEER_STORE"], isolation_level=None)
 store.execute("PRAGMA journal_mode = WAL")
@@ -26,6 +26,14 @@ store.execute(
     " PRIMARY KEY (job, seq)) WITHOUT ROWID"
 )
 
+# What our store keeps of an item, word for word: the same rows.
+CALL = '{"role":"%s","kind":"%s","schema":"quote","root":"ROOT","start_date":"DAY","end_date":"DAY","interval":900000,"start_time":null,"end_time":null}'
+SPEC = (
+    '{"request":{"kind":"option","root":"ROOT","start_date":"DAY","end_date":"DAY","schema":"quote","interval":900000,"return_format":"parquet",'
+    '"start_time":null,"end_time":null,"mode":"skip","force_refresh":false},"key":"historical-options/quote/15m/all/ROOT/PATH/data.parquet",'
+    f'"covers_from":"DAY","covers_to":"DAY","calls":[{CALL % ("primary", "option")},{CALL % ("underlying", "stock")}]}}'
+)
+
 
 class Request(BaseModel):
     root: str
@@ -34,9 +42,10 @@ class Request(BaseModel):
     data_schema: str = "quote"
 
 
+# Without FastAPI's own walk over the answer, which halves it.
 @app.get("/jobs/{job_id}")
 async def status(job_id: str):
-    return STATUS
+    return Response(orjson.dumps(STATUS), media_type="application/json")
 
 
 def sessions(request: Request) -> list[date]:
@@ -60,8 +69,8 @@ async def submit(request: Request):
     store.executemany(
         "INSERT INTO item VALUES (?, ?, ?, ?, ?, 0)",
         [
-            (number, seq, f"option/quote/15m/{root}/{day:%Y/%m/%d}/data.parquet", f"{day:%Y%m%d}",
-             f'{{"kind":"option","schema":"quote","root":"{root}","date":"{day:%Y%m%d}","interval":900000}}')
+            (number, seq, f"historical-options/quote/15m/all/{root}/{day:%Y/%m/%d}/data.parquet", f"{day:%Y%m%d}",
+             SPEC.replace("ROOT", root).replace("DAY", f"{day:%Y%m%d}").replace("PATH", f"{day:%Y/%m/%d}"))
             for seq, day in enumerate(days)
         ],
     )
