@@ -9,8 +9,8 @@
 //   betedge_bench_store fill FILE JOBS ITEMS waiting|ended
 //     jobs for a server to know; ended ones were cancelled, which is the quickest end
 //
-// By hand is one table of the same items with the same texts, a counter for progress, and what a
-// queue cannot do without: a fence and a lease.
+// By hand is one table of the same items with the same texts, a counter for progress, a record of
+// each object, and what a queue cannot do without: a fence and a lease.
 
 #include <chrono>
 #include <cstdio>
@@ -165,10 +165,13 @@ class Raw {
         "TEXT, state INTEGER DEFAULT 0, fence INTEGER DEFAULT 0, lease_until INTEGER, rows "
         "INTEGER, "
         "bytes INTEGER, sha256 TEXT)");
+    run("CREATE TABLE object (object_key TEXT PRIMARY KEY, size_bytes INTEGER, rows INTEGER, "
+        "sha256 "
+        "TEXT, written_at INTEGER) WITHOUT ROWID");
     run("CREATE INDEX item_ready ON item (id) WHERE state = 0");
   }
   ~Raw() {
-    for (auto* statement : {insert_job_, insert_item_, claim_, complete_, progress_})
+    for (auto* statement : {insert_job_, insert_item_, claim_, complete_, record_, progress_})
       sqlite3_finalize(statement);
     sqlite3_close(db_);
   }
@@ -202,6 +205,8 @@ class Raw {
     prepare(complete_,
             "UPDATE item SET state = 2, lease_until = NULL, rows = ?, bytes = ?, sha256 = ? "
             "WHERE id = ? AND fence = ? AND state = 1");
+    prepare(record_,
+            "INSERT OR REPLACE INTO object VALUES (?, 300000, 52000, ?, 1700000000000000)");
     prepare(progress_, "UPDATE job SET done = done + 1 WHERE id = ?");
     struct Claim {
       std::int64_t id, fence, job;
@@ -226,6 +231,9 @@ class Raw {
         sqlite3_bind_int64(complete_, 4, claim.id);
         sqlite3_bind_int64(complete_, 5, claim.fence);
         step(complete_);
+        bind(record_, 1, claim.key);
+        bind(record_, 2, kSha);
+        step(record_);
         sqlite3_bind_int64(progress_, 1, claim.job);
         step(progress_);
       }
@@ -260,6 +268,7 @@ class Raw {
   sqlite3_stmt* insert_item_ = nullptr;
   sqlite3_stmt* claim_ = nullptr;
   sqlite3_stmt* complete_ = nullptr;
+  sqlite3_stmt* record_ = nullptr;
   sqlite3_stmt* progress_ = nullptr;
 };
 

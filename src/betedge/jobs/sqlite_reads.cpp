@@ -47,12 +47,14 @@ std::vector<JobInfo> Transactions::read_jobs(Query query) {
 }
 
 Result<std::optional<JobInfo>> Transactions::get_job(const JobId& job) {
+  write_jobs();
   auto row = find_row(job);
   if (!row) return std::nullopt;
   return std::move(row->info);
 }
 
 Result<std::vector<JobInfo>> Transactions::list_jobs(const JobFilter& filter) {
+  write_jobs();
   const auto limit = limit_or_all(filter.limit);
   if (filter.label)
     return read_jobs(db_.query("SELECT " BETEDGE_JOB_COLUMNS
@@ -71,11 +73,13 @@ Result<std::vector<JobInfo>> Transactions::list_jobs(const JobFilter& filter) {
 }
 
 Result<std::vector<JobInfo>> Transactions::active_jobs() {
+  write_jobs();
   return read_jobs(db_.query("SELECT " BETEDGE_JOB_COLUMNS
                              "FROM job WHERE status IN (0, 1) ORDER BY created_at, id"));
 }
 
 Result<ItemPage> Transactions::list_items(const JobId& job, const ItemFilter& filter) {
+  write_jobs();
   const auto row = find_row(job);
   if (!row) return no_such_job(job);
   // What the fetch came to is not the item's when the item was cancelled, or its job failed as a

@@ -279,7 +279,7 @@ class SqliteStore final : public JobStore {
     try {
       if (!run_together(batch, now)) run_apart(batch, now);
     } catch (const std::exception& failure) {
-      connection_.roll_back();
+      undo();
       for (auto* operation : batch) operation->fail_with(unavailable(failure.what()).error());
       seconds = &failed_seconds_;
     }
@@ -298,16 +298,22 @@ class SqliteStore final : public JobStore {
         const auto changes = connection_.total_changes();
         const bool keep = operation->run(transactions_, now);
         if (!keep && connection_.total_changes() != changes) {
-          connection_.roll_back();
+          undo();
           return false;
         }
       }
+      transactions_.write_jobs();
     } catch (const std::exception&) {
-      connection_.roll_back();
+      undo();
       return false;
     }
     connection_.execute("COMMIT");
     return true;
+  }
+
+  void undo() noexcept {
+    connection_.roll_back();
+    transactions_.forget_jobs();
   }
 
   // Each under a savepoint of its own.
@@ -322,11 +328,14 @@ class SqliteStore final : public JobStore {
     connection_.execute("SAVEPOINT one");
     try {
       keep = operation.run(transactions_, now);
+      transactions_.write_jobs();
     } catch (const std::exception& failure) {
       // With the transaction gone, so is what the others of the batch did: nobody gets an answer.
       if (!connection_.in_transaction()) throw;
       operation.fail_with(unavailable(failure.what()).error());
+      keep = false;
     }
+    transactions_.forget_jobs();
     connection_.execute(keep ? "RELEASE one" : "ROLLBACK TO one; RELEASE one");
   }
 

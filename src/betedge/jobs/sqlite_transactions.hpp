@@ -76,6 +76,12 @@ class Transactions {
   Result<JobInfo> retry_job(const JobId& job, Moment now);
   Result<void> delete_job(const JobId& job);
 
+  // A hundred items of one job may end in one transaction: complete() changes their jobs in memory,
+  // and they are written here: before the commit, and by any other call that looks at jobs.
+  void write_jobs();
+  // The transaction is undone, or what was done since a savepoint, before which jobs were written.
+  void forget_jobs() { unwritten_.clear(); }
+
   Result<std::optional<JobInfo>> get_job(const JobId& job);
   Result<std::vector<JobInfo>> list_jobs(const JobFilter& filter);
   Result<std::vector<JobInfo>> active_jobs();
@@ -139,8 +145,10 @@ class Transactions {
   Choice choose(std::int64_t job, const std::string& upstream);
   ClaimedFetch take(Rows& rows, FetchId fetch, std::int64_t served_job, const std::string& owner,
                     Timestamp lease_until, Moment now);
-  // Writes the row back as its next version; ends the job when its last item has ended.
-  void save(Row& row, Moment now);
+  // Makes it the next version; ends the job when its last item has ended.
+  void advance(Row& row, Moment now);
+  void write(const Row& row);
+  void save(Row& row, Moment now);  // both
   std::vector<JobInfo> save_all(Rows rows, Moment now);
   std::string first_failure(std::int64_t job);
   void record(const ObjectRecord& object);
@@ -150,6 +158,7 @@ class Transactions {
   void remember_key(const NewJob& job, std::int64_t id, Moment now);
 
   Connection& db_;
+  Rows unwritten_{};
   std::int64_t served_ = 0;  // grows with each claimed batch; the order of "longest ago"
 };
 
