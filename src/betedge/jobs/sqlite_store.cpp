@@ -99,8 +99,14 @@ struct Operation {
   virtual bool run(Transactions& transactions, Moment now) = 0;
   virtual void fail_with(Error error) = 0;
 
+  std::size_t rows = 1;  // about how much it is to write
   std::coroutine_handle<> caller;
 };
+
+// A commit takes what waits, but not much more than this: while it is on the pool, the loop answers
+// those of the one before and gets the next ready. With all of them in one commit, each of the two
+// would wait for the other.
+constexpr std::size_t kRowsACommit = 512;
 
 class SqliteStore final : public JobStore {
  public:
@@ -119,6 +125,7 @@ class SqliteStore final : public JobStore {
   Task<Result<CreatedJob>> create_job(NewJob job) override {
     auto work = [&](Transactions& t, Moment now) { return t.create_job(job, now); };
     Call call(*this, work);
+    call.rows += job.fetches.size();
     co_return co_await call;
   }
   Task<Result<Claims>> claim(std::string upstream, std::size_t max, std::string owner,
@@ -256,10 +263,19 @@ class SqliteStore final : public JobStore {
     const auto since = runtime_.steady_now() - opened_steady_;
     const Moment now{runtime_.wall_now(),
                      opened_wall_ + std::chrono::floor<std::chrono::microseconds>(since)};
-    runtime_.post_blocking(Pool::io, [this, now, batch = std::exchange(queue_, {})]() mutable {
+    runtime_.post_blocking(Pool::io, [this, now, batch = next_batch()]() mutable {
       run(batch, now);
       runtime_.post([this, batch = std::move(batch)] { answer(batch); });
     });
+  }
+
+  Batch next_batch() {
+    auto end = queue_.begin();
+    for (std::size_t rows = 0; end != queue_.end() && rows < kRowsACommit; ++end)
+      rows += (*end)->rows;
+    Batch batch(queue_.begin(), end);
+    queue_.erase(queue_.begin(), end);
+    return batch;
   }
 
   void answer(const Batch& batch) {
