@@ -22,6 +22,9 @@ void Connection::Finalize::operator()(sqlite3_stmt* statement) const {
 }
 
 Result<Connection> Connection::open(const std::string& path) {
+  // Statistics that nobody reads, at the price of a lock for each piece of memory. Refused, and of
+  // no matter, once SQLite is in use.
+  sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   sqlite3* handle = nullptr;
   const int answer = sqlite3_open_v2(
       path.c_str(), &handle,

@@ -49,7 +49,7 @@ inline constexpr std::string_view kKnownFrom =
     ", error, failed_at FROM object WHERE object_key >= ? ORDER BY object_key";
 
 // Rows of a new job that one statement inserts: to begin and end a statement costs more than a row.
-inline constexpr std::uint32_t kRowsAtOnce = 14;
+inline constexpr std::uint32_t kRowsAtOnce = 21;
 
 // What JobStore promises, call by call, as statements on one connection. Knows no thread and no
 // commit: it is called inside a transaction, and whoever gets an error from it rolls back. Throws
