@@ -111,7 +111,7 @@ Task<std::expected<JobInfo, ServerResponse>> Handlers::find_job(Call& call) {
 // Strong: it changes with whatever the answer says. That is the job's version, and while the job
 // waits for something, what it waits for.
 std::string Handlers::etag_of(const JobInfo& job) const {
-  if (!service_.waiting_for(job)) return fmt::format("\"{}\"", job.version);
+  if (!service_.waiting_for(job)) return '"' + std::to_string(job.version) + '"';
   return fmt::format("\"{}-w{}\"", job.version, service_.circumstances());
 }
 
