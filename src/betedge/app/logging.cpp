@@ -63,6 +63,8 @@ class SpdlogLog final : public LevelLog {
     if (logger_.should_log(at)) logger_.log(at, format_event(name, fields));
   }
 
+  bool takes(Level level) const override { return logger_.should_log(to_spdlog(level)); }
+
  private:
   spdlog::logger logger_;
 };

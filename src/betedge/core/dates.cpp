@@ -48,7 +48,11 @@ std::uint32_t to_yyyymmdd(Date day) {
 }
 
 std::string to_yyyymmdd_text(Date day) {
-  return fmt::format("{:08}", to_yyyymmdd(day));
+  std::string text(8, '0');
+  auto number = to_yyyymmdd(day);
+  for (auto digit = text.rbegin(); number > 0 && digit != text.rend(); ++digit, number /= 10)
+    *digit = static_cast<char>('0' + number % 10);
+  return text;
 }
 
 std::string to_iso_text(Date day) {

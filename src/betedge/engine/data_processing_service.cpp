@@ -272,9 +272,7 @@ DataProcessingService::process_request(Submission submission, JobId request_id,
   auto planned = impl_->plan_of(submission, today);
   if (!planned) co_return std::unexpected(std::move(planned).error());
 
-  std::size_t queued = planned->items.size();
-  for (const auto* job : impl_->tracker.active())
-    queued += job->total_items() - job->completed_items();
+  const auto queued = planned->items.size() + impl_->tracker.unfinished_items();
   NewJob job;
   // One that is known already adds nothing to the queue.
   job.may_be_made = queued <= impl_->options.queued_items;
@@ -404,6 +402,11 @@ Task<std::expected<DryRun, DataProcessingService::SubmitFailure>> DataProcessing
 
 Task<Result<std::optional<JobInfo>>> DataProcessingService::get_job_status(JobId job) {
   co_return co_await impl_->tracker.get_job(job);
+}
+
+const JobInfo* DataProcessingService::find_active(const JobId& job) const {
+  const auto* known = impl_->tracker.find(job);
+  return known != nullptr && !has_ended(known->status) ? known : nullptr;
 }
 
 Task<Result<std::vector<JobInfo>>> DataProcessingService::list_jobs(JobFilter filter) {

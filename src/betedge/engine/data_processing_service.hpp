@@ -122,6 +122,9 @@ class DataProcessingService {
 
   // nullopt: no such job. Active jobs come from memory.
   Task<Result<std::optional<JobInfo>>> get_job_status(JobId job);
+  // One that has not ended, without a wait or a copy; null when there is no such. Until the next
+  // change.
+  const JobInfo* find_active(const JobId& job) const;
   Task<Result<std::vector<JobInfo>>> list_jobs(JobFilter filter);
   Task<Result<ItemPage>> list_items(JobId job, ItemFilter filter);
   std::vector<const JobInfo*> active_jobs() const;

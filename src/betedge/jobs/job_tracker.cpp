@@ -126,6 +126,8 @@ void JobTracker::keep(JobInfo info) {
   const auto [entry, is_new] = jobs_.try_emplace(job, Entry{{}, ended_.end()});
   if (is_new || info.completed_items() != entry->second.info.completed_items())
     entry->second.moved_at = info.updated_at;
+  if (!is_new) unfinished_items_ -= unfinished_items_of(entry->second.info);
+  unfinished_items_ += unfinished_items_of(info);
   entry->second.info = std::move(info);
   auto& place = entry->second.place;
   if (!ended && place != ended_.end()) ended_.erase(std::exchange(place, ended_.end()));
@@ -140,6 +142,7 @@ void JobTracker::forget(const JobId& job) {
   const auto found = jobs_.find(job);
   if (found == jobs_.end()) return;
   if (found->second.place != ended_.end()) ended_.erase(found->second.place);
+  unfinished_items_ -= unfinished_items_of(found->second.info);
   jobs_.erase(found);
 }
 

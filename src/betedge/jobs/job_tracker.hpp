@@ -68,6 +68,8 @@ class JobTracker {
     std::optional<Timestamp> longest_still;
   };
   Unfinished unfinished() const;
+  // Of them, the items that have not ended: known without looking at each.
+  std::size_t unfinished_items() const { return unfinished_items_; }
 
   // nullopt: no such job. The file's errors.
   Task<Result<std::optional<JobInfo>>> get_job(JobId job);
@@ -83,6 +85,10 @@ class JobTracker {
     Timestamp moved_at{};              // when its progress last changed
   };
 
+  // What the job counts for in unfinished_items().
+  static std::size_t unfinished_items_of(const JobInfo& job) {
+    return has_ended(job.status) ? 0 : job.total_items() - job.completed_items();
+  }
   Result<JobInfo> change(const JobId& job, Timestamp now,
                          const std::function<Result<void>(JobInfo&)>& step);
   void keep(JobInfo info);
@@ -91,6 +97,7 @@ class JobTracker {
   std::size_t ended_kept_;
   std::map<JobId, Entry> jobs_;
   std::list<JobId> ended_;  // the one looked at longest ago first
+  std::size_t unfinished_items_ = 0;
   std::function<void(const JobInfo&)> listener_;
 };
 

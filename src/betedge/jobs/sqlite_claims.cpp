@@ -110,44 +110,54 @@ ClaimedFetch Transactions::take(Rows& rows, FetchId fetch, std::int64_t served_j
 Result<JobStore::Claims> Transactions::claim(const std::string& upstream, std::size_t max,
                                              const std::string& owner,
                                              std::chrono::milliseconds lease, Moment now) {
+  write_jobs();
   wake_due(now);
   JobStore::Claims claims;
   std::map<std::int64_t, JobInfo> changed;
   // Jobs all of whose ready fetches wait for an object that another fetch is writing.
   std::set<std::int64_t> blocked;
   for (std::size_t batches = 0; batches < max;) {
-    std::optional<Row> row;
+    std::optional<Row> row, next;
     {
       auto query = db_.query("SELECT " BETEDGE_JOB_COLUMNS
                              "FROM job INDEXED BY job_to_serve WHERE upstream = ? AND ready > 0 "
                              "ORDER BY priority DESC, running, last_served, id",
                              upstream);
-      while (!row && query.next()) {
+      while (!next && query.next()) {
         auto candidate = read_row(query);
-        if (!blocked.contains(candidate.id)) row = std::move(candidate);
+        if (!blocked.contains(candidate.id)) (row ? next : row) = std::move(candidate);
       }
     }
     if (!row) break;
     const auto job = row->id;
-    const auto choice = choose(job, upstream);
-    if (choice.fetches.empty()) {
-      auto query =
-          db_.query("SELECT 1 FROM item INDEXED BY item_ready WHERE job = ? AND ready = 1", job);
-      if (!query.next())
-        throw Failure(fmt::format("job {} counts a ready fetch that no item has", job));
-      blocked.insert(job);
-      continue;
-    }
-    batches += 1;
-    served_ += 1;
     Rows served;
-    served.emplace(job, *std::move(row));
-    for (const auto fetch : choice.fetches) {
-      auto claimed = take(served, fetch, job, owner, now.lease + lease, now);
-      claimed.upstream = upstream;
-      claimed.batch = choice.batch;
-      claims.fetches.push_back(std::move(claimed));
+    const auto& serving = served.emplace(job, *std::move(row)).first->second;
+    const auto claimed_before = claims.fetches.size();
+    bool is_first = true;
+    while (is_first && batches < max) {
+      const auto choice = choose(job, upstream);
+      if (choice.fetches.empty()) {
+        auto query =
+            db_.query("SELECT 1 FROM item INDEXED BY item_ready WHERE job = ? AND ready = 1", job);
+        if (!query.next())
+          throw Failure(fmt::format("job {} counts a ready fetch that no item has", job));
+        blocked.insert(job);
+        break;
+      }
+      batches += 1;
+      served_ += 1;
+      for (const auto fetch : choice.fetches) {
+        auto claimed = take(served, fetch, job, owner, now.lease + lease, now);
+        claimed.upstream = upstream;
+        claimed.batch = choice.batch;
+        claims.fetches.push_back(std::move(claimed));
+      }
+      // Would it be the next again? The others' places are as they were, unless they were served
+      // along with it.
+      is_first = served.size() == 1 && serving.ready > 0 &&
+                 (!next || serving.info.items.running < next->info.items.running);
     }
+    if (claims.fetches.size() == claimed_before) continue;
     for (auto& [id, one] : served) {
       save(one, now);
       changed.insert_or_assign(id, std::move(one.info));

@@ -4,12 +4,12 @@
 #include <concepts>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "betedge/core/dates.hpp"
 #include "betedge/core/error.hpp"
@@ -53,6 +53,8 @@ class Connection {
   std::int64_t last_row_id() const;
   // How many rows the last statement changed.
   std::int64_t changes() const;
+  // How many rows were changed since the connection was opened, also by what was undone since.
+  std::int64_t total_changes() const;
   // False once SQLite has rolled back by itself (a full disk, an I/O error).
   bool in_transaction() const;
 
@@ -69,7 +71,8 @@ class Connection {
   [[noreturn]] void refused() const;
 
   std::unique_ptr<sqlite3, Close> handle_;
-  std::map<std::string_view, std::unique_ptr<sqlite3_stmt, Finalize>> statements_;
+  // By where their text lies: it is asked for often enough for its comparison to cost something.
+  std::unordered_map<const char*, std::unique_ptr<sqlite3_stmt, Finalize>> statements_;
 };
 
 // A statement with its values bound; resets itself when dropped. Throws Failure.
@@ -78,6 +81,12 @@ class Query {
   ~Query();
   Query(const Query&) = delete;
   Query& operator=(const Query&) = delete;
+
+  // Binds more values, behind those that are bound: for statements of many rows.
+  template <class... Values>
+  void add(const Values&... values) {
+    (bind(++bound_, values), ...);
+  }
 
   // True when there is a row to read.
   bool next();
@@ -105,8 +114,7 @@ class Query {
   template <class... Values>
   Query(Connection& connection, sqlite3_stmt* statement, const Values&... values)
       : connection_(connection), statement_(statement) {
-    int index = 0;
-    (bind(++index, values), ...);
+    add(values...);
   }
 
   void bind(int index, std::string_view value);
@@ -129,6 +137,7 @@ class Query {
 
   Connection& connection_;
   sqlite3_stmt* statement_;
+  int bound_ = 0;
 };
 
 template <class... Values>

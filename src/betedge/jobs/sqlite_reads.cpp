@@ -29,8 +29,11 @@ Transactions::Row Transactions::read_row(Query& query) {
   info.finished_at = query.optional_time(column++);
   info.version = query.as<std::uint64_t>(column++);
   info.request_json = query.text(column++);
-  info.warnings = json::parse(query.text(column++)).get<std::vector<std::string>>();
-  info.not_yet_available = read_dates(query.text(column++));
+  // Of nearly every job both lists are empty.
+  if (const auto text = query.text(column++); text != "[]")
+    info.warnings = json::parse(text).get<std::vector<std::string>>();
+  if (const auto text = query.text(column++); text != "[]")
+    info.not_yet_available = read_dates(text);
   info.upstream = query.text(column++);
   info.cancel_requested = query.integer(column++) != 0;
   info.retries = query.as<std::uint32_t>(column++);
@@ -44,12 +47,14 @@ std::vector<JobInfo> Transactions::read_jobs(Query query) {
 }
 
 Result<std::optional<JobInfo>> Transactions::get_job(const JobId& job) {
+  write_jobs();
   auto row = find_row(job);
   if (!row) return std::nullopt;
   return std::move(row->info);
 }
 
 Result<std::vector<JobInfo>> Transactions::list_jobs(const JobFilter& filter) {
+  write_jobs();
   const auto limit = limit_or_all(filter.limit);
   if (filter.label)
     return read_jobs(db_.query("SELECT " BETEDGE_JOB_COLUMNS
@@ -68,11 +73,13 @@ Result<std::vector<JobInfo>> Transactions::list_jobs(const JobFilter& filter) {
 }
 
 Result<std::vector<JobInfo>> Transactions::active_jobs() {
+  write_jobs();
   return read_jobs(db_.query("SELECT " BETEDGE_JOB_COLUMNS
                              "FROM job WHERE status IN (0, 1) ORDER BY created_at, id"));
 }
 
 Result<ItemPage> Transactions::list_items(const JobId& job, const ItemFilter& filter) {
+  write_jobs();
   const auto row = find_row(job);
   if (!row) return no_such_job(job);
   // What the fetch came to is not the item's when the item was cancelled, or its job failed as a

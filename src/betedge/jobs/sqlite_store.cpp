@@ -94,12 +94,19 @@ struct Operation {
   Operation(const Operation&) = delete;
   Operation& operator=(const Operation&) = delete;
   virtual ~Operation() = default;
-  // On the pool, under a savepoint. False when it was refused and must be undone. Throws Failure.
+  // On the pool, in a transaction. False when it was refused, and what it did must be undone. May
+  // be run again after it was undone. Throws Failure.
   virtual bool run(Transactions& transactions, Moment now) = 0;
   virtual void fail_with(Error error) = 0;
 
+  std::size_t rows = 1;  // about how much it is to write
   std::coroutine_handle<> caller;
 };
+
+// A commit takes what waits, but not much more than this: while it is on the pool, the loop answers
+// those of the one before and gets the next ready. With all of them in one commit, each of the two
+// would wait for the other.
+constexpr std::size_t kRowsACommit = 512;
 
 class SqliteStore final : public JobStore {
  public:
@@ -118,6 +125,7 @@ class SqliteStore final : public JobStore {
   Task<Result<CreatedJob>> create_job(NewJob job) override {
     auto work = [&](Transactions& t, Moment now) { return t.create_job(job, now); };
     Call call(*this, work);
+    call.rows += job.fetches.size();
     co_return co_await call;
   }
   Task<Result<Claims>> claim(std::string upstream, std::size_t max, std::string owner,
@@ -255,10 +263,19 @@ class SqliteStore final : public JobStore {
     const auto since = runtime_.steady_now() - opened_steady_;
     const Moment now{runtime_.wall_now(),
                      opened_wall_ + std::chrono::floor<std::chrono::microseconds>(since)};
-    runtime_.post_blocking(Pool::io, [this, now, batch = std::exchange(queue_, {})]() mutable {
+    runtime_.post_blocking(Pool::io, [this, now, batch = next_batch()]() mutable {
       run(batch, now);
       runtime_.post([this, batch = std::move(batch)] { answer(batch); });
     });
+  }
+
+  Batch next_batch() {
+    auto end = queue_.begin();
+    for (std::size_t rows = 0; end != queue_.end() && rows < kRowsACommit; ++end)
+      rows += (*end)->rows;
+    Batch batch(queue_.begin(), end);
+    queue_.erase(queue_.begin(), end);
+    return batch;
   }
 
   void answer(const Batch& batch) {
@@ -276,11 +293,9 @@ class SqliteStore final : public JobStore {
     const auto began = runtime_.steady_now();
     auto* seconds = &committed_seconds_;
     try {
-      connection_.execute("BEGIN IMMEDIATE");
-      for (auto* operation : batch) run_one(*operation, now);
-      connection_.execute("COMMIT");
+      if (!run_together(batch, now)) run_apart(batch, now);
     } catch (const std::exception& failure) {
-      connection_.roll_back();
+      undo();
       for (auto* operation : batch) operation->fail_with(unavailable(failure.what()).error());
       seconds = &failed_seconds_;
     }
@@ -289,16 +304,54 @@ class SqliteStore final : public JobStore {
     operations_.observe(static_cast<double>(batch.size()));
   }
 
+  // As nearly every batch goes: nothing has to be undone. A savepoint copies each page that is
+  // changed under it, to undo that; a hundred of them to a commit cost more than all the rest.
+  // False, and nothing done, when one of the operations has to be undone alone.
+  bool run_together(const Batch& batch, Moment now) {
+    connection_.execute("BEGIN IMMEDIATE");
+    try {
+      for (auto* operation : batch) {
+        const auto changes = connection_.total_changes();
+        const bool keep = operation->run(transactions_, now);
+        if (!keep && connection_.total_changes() != changes) {
+          undo();
+          return false;
+        }
+      }
+      transactions_.write_jobs();
+    } catch (const std::exception&) {
+      undo();
+      return false;
+    }
+    connection_.execute("COMMIT");
+    return true;
+  }
+
+  void undo() noexcept {
+    connection_.roll_back();
+    transactions_.forget_jobs();
+  }
+
+  // Each under a savepoint of its own.
+  void run_apart(const Batch& batch, Moment now) {
+    connection_.execute("BEGIN IMMEDIATE");
+    for (auto* operation : batch) run_one(*operation, now);
+    connection_.execute("COMMIT");
+  }
+
   void run_one(Operation& operation, Moment now) {
     bool keep = false;
     connection_.execute("SAVEPOINT one");
     try {
       keep = operation.run(transactions_, now);
+      transactions_.write_jobs();
     } catch (const std::exception& failure) {
       // With the transaction gone, so is what the others of the batch did: nobody gets an answer.
       if (!connection_.in_transaction()) throw;
       operation.fail_with(unavailable(failure.what()).error());
+      keep = false;
     }
+    transactions_.forget_jobs();
     connection_.execute(keep ? "RELEASE one" : "ROLLBACK TO one; RELEASE one");
   }
 

@@ -14,6 +14,24 @@
 
 namespace betedge::jobs::sqlite {
 
+namespace {
+
+// A statement that inserts kRowsAtOnce rows.
+std::string rows_text(std::string text, std::string_view row) {
+  for (std::size_t i = 0; i < kRowsAtOnce; ++i) {
+    if (i > 0) text += ", ";
+    text += row;
+  }
+  return text;
+}
+
+std::unexpected<Error> no_longer_held(FetchId fetch, std::uint64_t fence) {
+  return fail(ErrorCode::fenced,
+              fmt::format("fetch {} is no longer held with fence {}", fetch, fence));
+}
+
+}  // namespace
+
 Transactions::Transactions(Connection& connection) : db_(connection) {
   auto query = db_.query("SELECT max(last_served) FROM job WHERE status IN (0, 1)");
   if (query.next()) served_ = query.integer(0);
@@ -31,7 +49,7 @@ std::optional<Transactions::Row> Transactions::find_row(const JobId& job) {
   return read_row(query);
 }
 
-void Transactions::save(Row& row, Moment now) {
+void Transactions::advance(Row& row, Moment now) {
   auto& info = row.info;
   info.version += 1;
   info.updated_at = std::max(info.updated_at, now.wall);
@@ -42,6 +60,10 @@ void Transactions::save(Row& row, Moment now) {
         info.job_id, info.items, info.items.failed == 0 ? std::string() : first_failure(row.id));
   }
   if (has_ended(info.status)) info.finished_at = info.updated_at;
+}
+
+void Transactions::write(const Row& row) {
+  const auto& info = row.info;
   db_.query(
          "UPDATE job SET ready = ?, last_served = ?, status = ?, pending = ?, running = ?, "
          "succeeded = ?, skipped = ?, no_data = ?, failed = ?, cancelled = ?, rows = ?, bytes = ?, "
@@ -53,6 +75,15 @@ void Transactions::save(Row& row, Moment now) {
          info.started_at, info.finished_at, info.version, info.cancel_requested, info.retries,
          row.id)
       .run();
+}
+
+void Transactions::save(Row& row, Moment now) {
+  advance(row, now);
+  write(row);
+}
+
+void Transactions::write_jobs() {
+  for (const auto& [id, row] : std::exchange(unwritten_, {})) write(row);
 }
 
 Transactions::Row& Transactions::row_in(Rows& rows, std::int64_t id) {
@@ -140,7 +171,42 @@ Transactions::Attached Transactions::attach(const std::string& key, const std::s
   return {.fetch = db_.last_row_id()};
 }
 
+// Nothing under way writes any of these objects, nor do two of them write one. Their keys must
+// grow for this to be seen at a glance.
+bool Transactions::are_new(std::span<const NewFetch> fetches) {
+  const auto grows = [](const NewFetch& a, const NewFetch& b) {
+    return a.key.text() < b.key.text();
+  };
+  const auto falls = [grows](const NewFetch& a, const NewFetch& b) { return !grows(a, b); };
+  if (std::ranges::adjacent_find(fetches, falls) != fetches.end()) return false;
+  auto query = db_.query(
+      "SELECT 1 FROM fetch INDEXED BY fetch_active "
+      "WHERE state < 2 AND object_key BETWEEN ? AND ? LIMIT 1",
+      fetches.front().key.text(), fetches.back().key.text());
+  return !query.next();
+}
+
+void Transactions::insert_new(std::int64_t job, std::uint32_t first_seq,
+                              std::span<const NewFetch, kRowsAtOnce> fetches) {
+  static const auto kFetches =
+      rows_text("INSERT INTO fetch (object_key, label, spec, batch) VALUES ", "(?, ?, ?, ?)");
+  static const auto kItems =
+      rows_text("INSERT INTO item (job, seq, fetch, state, ready) VALUES ", "(?, ?, ?, 0, 1)");
+  {
+    auto query = db_.query(kFetches);
+    for (const auto& fetch : fetches)
+      query.add(fetch.key.text(), fetch.label, fetch.spec_json, fetch.batch);
+    query.run();
+  }
+  // Nobody else writes, so the ids of one statement follow each other.
+  auto id = db_.last_row_id() - std::ssize(fetches);
+  auto query = db_.query(kItems);
+  for (std::uint32_t i = 0; i < fetches.size(); ++i) query.add(job, first_seq + i, ++id);
+  query.run();
+}
+
 Result<CreatedJob> Transactions::create_job(const NewJob& job, Moment now) {
+  write_jobs();
   if (auto known = known_submission(job, now)) return *std::move(known);
   if (!job.may_be_made) return CreatedJob{CreatedJob::How::not_made, {}};
   if (find_row(job.job_id))
@@ -168,7 +234,17 @@ Result<CreatedJob> Transactions::create_job(const NewJob& job, Moment now) {
       .run();
   row.id = db_.last_row_id();
   std::uint32_t seq = 0;
-  for (const auto& fetch : job.fetches) {
+  for (auto left = std::span(job.fetches); !left.empty();) {
+    if (left.size() >= kRowsAtOnce && are_new(left.first(kRowsAtOnce))) {
+      insert_new(row.id, seq, left.first<kRowsAtOnce>());
+      seq += kRowsAtOnce;
+      info.items.pending += kRowsAtOnce;
+      row.ready += kRowsAtOnce;
+      left = left.subspan(kRowsAtOnce);
+      continue;
+    }
+    const auto& fetch = left.front();
+    left = left.subspan(1);
     const auto attached = attach(fetch.key.text(), fetch.label, fetch.spec_json, fetch.batch);
     const bool is_ready = attached.is_ready && !attached.is_running;
     db_.query("INSERT INTO item (job, seq, fetch, state, ready) VALUES (?, ?, ?, ?, ?)", row.id,
@@ -194,9 +270,7 @@ Result<CreatedJob> Transactions::create_job(const NewJob& job, Moment now) {
 Result<void> Transactions::find_running(FetchId fetch, std::uint64_t fence) {
   auto query =
       db_.query("SELECT 1 FROM fetch WHERE id = ? AND fence = ? AND state = 1", fetch, fence);
-  if (!query.next())
-    return fail(ErrorCode::fenced,
-                fmt::format("fetch {} is no longer held with fence {}", fetch, fence));
+  if (!query.next()) return no_longer_held(fetch, fence);
   return {};
 }
 
@@ -235,28 +309,35 @@ Result<std::vector<JobInfo>> Transactions::complete(FetchId fetch, std::uint64_t
   if (!has_ended(outcome.state))
     return fail(ErrorCode::conflict,
                 fmt::format("a fetch cannot end as {}", to_text(outcome.state)));
-  BETEDGE_TRY_VOID(find_running(fetch, fence));
   // The error of an earlier attempt stays with a fetch that made it at last.
   db_.query(
          "UPDATE fetch SET state = 2, attempts = attempts + 1, lease_until = NULL, "
          "lease_owner = NULL, rows = ?, bytes = ?, sha256 = ?, note = ?, "
-         "error = CASE WHEN ? = 5 THEN ? ELSE error END WHERE id = ?",
+         "error = CASE WHEN ? = 5 THEN ? ELSE error END WHERE id = ? AND fence = ? AND state = 1",
          outcome.rows, outcome.bytes, outcome.sha256, outcome.note, number(outcome.state),
-         outcome.error, fetch)
+         outcome.error, fetch, fence)
       .run();
+  if (db_.changes() == 0) return no_longer_held(fetch, fence);
   if (outcome.state == ItemState::failed) {
     record_failure(fetch, outcome.error, now);
   } else if (outcome.object) {
     record(*outcome.object);
   }
-  Rows rows;
+  std::set<std::int64_t> changed;
   for (const auto& item : live_items(fetch)) {
-    end_item(rows, item, ItemState::running, outcome.state);
-    auto& info = rows.at(item.job).info;
+    end_item(unwritten_, item, ItemState::running, outcome.state);
+    auto& info = unwritten_.at(item.job).info;
     info.rows += outcome.rows;
     info.bytes += outcome.bytes;
+    changed.insert(item.job);
   }
-  return save_all(std::move(rows), now);
+  std::vector<JobInfo> jobs;
+  for (const auto job : changed) {
+    auto& row = unwritten_.at(job);
+    advance(row, now);
+    jobs.push_back(row.info);
+  }
+  return jobs;
 }
 
 void Transactions::requeue(Rows& rows, FetchId fetch, std::optional<Timestamp> run_at) {
@@ -286,6 +367,7 @@ Result<std::vector<JobInfo>> Transactions::put_back(FetchId fetch, std::uint64_t
                                                     std::chrono::milliseconds delay,
                                                     bool counts_attempt, const std::string& error,
                                                     Moment now) {
+  write_jobs();
   BETEDGE_TRY_VOID(find_running(fetch, fence));
   if (counts_attempt)
     db_.query("UPDATE fetch SET attempts = attempts + 1, error = ? WHERE id = ?", error, fetch)
@@ -328,6 +410,7 @@ std::vector<FetchId> Transactions::failed_fetches(std::int64_t job, std::uint64_
 
 Result<Changes> Transactions::fail_jobs(FetchId fetch, std::uint64_t fence,
                                         const std::string& error, Moment now) {
+  write_jobs();
   BETEDGE_TRY_VOID(find_running(fetch, fence));
   std::set<std::int64_t> jobs;
   for (const auto& item : live_items(fetch)) jobs.insert(item.job);
@@ -369,6 +452,7 @@ Result<Changes> Transactions::fail_jobs(FetchId fetch, std::uint64_t fence,
 
 Result<std::vector<JobInfo>> Transactions::take_back(JobStore::Which which, int max_crashes,
                                                      Moment now) {
+  write_jobs();
   struct Lost {
     FetchId fetch;
     bool given_up;
@@ -410,6 +494,7 @@ Result<std::vector<JobInfo>> Transactions::take_back(JobStore::Which which, int 
 }
 
 Result<Changes> Transactions::cancel_job(const JobId& job, Moment now) {
+  write_jobs();
   auto row = find_row(job);
   if (!row) return no_such_job(job);
   Changes changes;
@@ -450,6 +535,7 @@ Result<Changes> Transactions::cancel_job(const JobId& job, Moment now) {
 }
 
 Result<JobInfo> Transactions::retry_job(const JobId& job, Moment now) {
+  write_jobs();
   auto row = find_row(job);
   if (!row) return no_such_job(job);
   auto& info = row->info;
@@ -500,6 +586,7 @@ Result<JobInfo> Transactions::retry_job(const JobId& job, Moment now) {
 }
 
 Result<void> Transactions::delete_job(const JobId& job) {
+  write_jobs();
   const auto row = find_row(job);
   if (!row) return no_such_job(job);
   if (!has_ended(row->info.status))

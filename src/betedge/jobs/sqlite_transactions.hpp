@@ -3,6 +3,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,6 +48,9 @@ inline constexpr std::string_view kKnownFrom =
     "SELECT " BETEDGE_OBJECT_COLUMNS
     ", error, failed_at FROM object WHERE object_key >= ? ORDER BY object_key";
 
+// Rows of a new job that one statement inserts: to begin and end a statement costs more than a row.
+inline constexpr std::uint32_t kRowsAtOnce = 21;
+
 // What JobStore promises, call by call, as statements on one connection. Knows no thread and no
 // commit: it is called inside a transaction, and whoever gets an error from it rolls back. Throws
 // Failure.
@@ -71,6 +75,12 @@ class Transactions {
   Result<Changes> cancel_job(const JobId& job, Moment now);
   Result<JobInfo> retry_job(const JobId& job, Moment now);
   Result<void> delete_job(const JobId& job);
+
+  // A hundred items of one job may end in one transaction: complete() changes their jobs in memory,
+  // and they are written here: before the commit, and by any other call that looks at jobs.
+  void write_jobs();
+  // The transaction is undone, or what was done since a savepoint, before which jobs were written.
+  void forget_jobs() { unwritten_.clear(); }
 
   Result<std::optional<JobInfo>> get_job(const JobId& job);
   Result<std::vector<JobInfo>> list_jobs(const JobFilter& filter);
@@ -121,6 +131,9 @@ class Transactions {
   };
   Attached attach(const std::string& key, const std::string& label, const std::string& spec,
                   const std::string& batch);
+  bool are_new(std::span<const NewFetch> fetches);
+  void insert_new(std::int64_t job, std::uint32_t first_seq,
+                  std::span<const NewFetch, kRowsAtOnce> fetches);
   // Makes what waited for a time that has come ready.
   void wake_due(Moment now);
   // The first ready fetch of the job that may run now, and those that come along, in key order;
@@ -132,8 +145,10 @@ class Transactions {
   Choice choose(std::int64_t job, const std::string& upstream);
   ClaimedFetch take(Rows& rows, FetchId fetch, std::int64_t served_job, const std::string& owner,
                     Timestamp lease_until, Moment now);
-  // Writes the row back as its next version; ends the job when its last item has ended.
-  void save(Row& row, Moment now);
+  // Makes it the next version; ends the job when its last item has ended.
+  void advance(Row& row, Moment now);
+  void write(const Row& row);
+  void save(Row& row, Moment now);  // both
   std::vector<JobInfo> save_all(Rows rows, Moment now);
   std::string first_failure(std::int64_t job);
   void record(const ObjectRecord& object);
@@ -143,6 +158,7 @@ class Transactions {
   void remember_key(const NewJob& job, std::int64_t id, Moment now);
 
   Connection& db_;
+  Rows unwritten_{};
   std::int64_t served_ = 0;  // grows with each claimed batch; the order of "longest ago"
 };
 

@@ -39,6 +39,7 @@ std::string json_text(const Texts& texts) {
 }
 
 inline std::string dates_text(const std::vector<Date>& dates) {
+  if (dates.empty()) return "[]";
   auto numbers = nlohmann::json::array();
   for (const auto date : dates) numbers.push_back(to_yyyymmdd(date));
   return numbers.dump();

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <initializer_list>
 #include <utility>
 
 namespace betedge::net {
@@ -440,6 +441,10 @@ bool is_servers_own(std::string_view name) {
   return std::ranges::any_of(kOwn, [name](auto own) { return equal_ignoring_case(own, name); });
 }
 
+void append(std::string& head, std::initializer_list<std::string_view> pieces) {
+  for (const auto piece : pieces) head += piece;
+}
+
 // What a handler puts into a header cannot end it.
 void append_line(std::string& head, std::string_view name, std::string_view value) {
   const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 && c != '\t'; };
@@ -460,17 +465,18 @@ Task<bool> Session::respond(ServerResponse response, bool is_head, int minor_ver
   if (in_pieces && !response.content_length && !chunked && !has_no_body) keep_alive = false;
 
   std::string head;
-  head.reserve(256);
-  fmt::format_to(std::back_inserter(head), "HTTP/1.1 {} {}\r\nDate: {}\r\n", response.status,
-                 reason_phrase(response.status), server_.date());
+  head.reserve(512);
+  append(head, {"HTTP/1.1 ", std::to_string(response.status), " ", reason_phrase(response.status),
+                "\r\nDate: ", server_.date(), "\r\n"});
   for (const auto& [name, value] : response.headers) {
     if (!is_servers_own(name)) append_line(head, name, value);
   }
   if (chunked) {
     head += "Transfer-Encoding: chunked\r\n";
   } else if (!has_no_body && (!in_pieces || response.content_length)) {
-    fmt::format_to(std::back_inserter(head), "Content-Length: {}\r\n",
-                   in_pieces ? *response.content_length : response.body.bytes.size());
+    append(head, {"Content-Length: ",
+                  std::to_string(in_pieces ? *response.content_length : response.body.bytes.size()),
+                  "\r\n"});
   }
   if (!keep_alive) {
     head += "Connection: close\r\n";

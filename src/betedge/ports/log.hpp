@@ -21,6 +21,8 @@ class Log {
  public:
   virtual ~Log() = default;
   virtual void event(Level level, std::string_view name, std::initializer_list<Field> fields) = 0;
+  // Whether events of this level are written: for who would otherwise make fields for nobody.
+  virtual bool takes(Level) const { return true; }
 };
 
 }  // namespace betedge::ports

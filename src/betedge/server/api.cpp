@@ -106,6 +106,34 @@ struct Api::Impl {
       metrics.counter(Metric::sync_requests, {submit_endpoint(call.route)}).add();
   }
 
+  void log_request(const RequestInHand& call, int status_code,
+                   std::chrono::duration<double, std::milli> took) {
+    // Who polls would otherwise fill the log with what nobody reads.
+    const bool is_read = call.request.method == "GET" || call.request.method == "HEAD";
+    const auto level = is_read && status_code < 400 ? Level::debug : Level::info;
+    if (!log.takes(level)) return;
+    const auto status = fmt::format("{}", status_code);
+    const auto duration_ms = fmt::format("{:.3f}", took.count());
+    if (call.job.empty()) {
+      log.event(level, "request_received",
+                {{"method", call.request.method},
+                 {"path", call.request.path},
+                 {"status", status},
+                 {"duration_ms", duration_ms},
+                 {"peer", call.request.peer},
+                 {"client", call.caller.client}});
+    } else {
+      log.event(level, "request_received",
+                {{"method", call.request.method},
+                 {"path", call.request.path},
+                 {"status", status},
+                 {"duration_ms", duration_ms},
+                 {"peer", call.request.peer},
+                 {"client", call.caller.client},
+                 {"job", call.job}});
+    }
+  }
+
   Task<ServerResponse> dispatch(RequestInHand& call) {
     auto routing = route(endpoints(), call.request.method, call.request.path);
     auto* found = std::get_if<Found>(&routing);
@@ -182,35 +210,15 @@ Task<ServerResponse> Api::handle(ServerRequest request) {
         {{"method", call.request.method}, {"path", call.request.path}, {"error", fault.what()}});
     answer = problem_answer(wire::internal_error("the server's log has it under handler_failed"));
   }
-  std::string accept;
-  for (const auto& [name, value] : call.request.headers)
-    if (net::equal_ignoring_case(name, "Accept")) accept += (accept.empty() ? "" : ",") + value;
-  finish_problem(answer, call.request.path, accept);
+  if (answer.status >= 400) {
+    std::string accept;
+    for (const auto& [name, value] : call.request.headers)
+      if (net::equal_ignoring_case(name, "Accept")) accept += (accept.empty() ? "" : ",") + value;
+    finish_problem(answer, call.request.path, accept);
+  }
   const std::chrono::duration<double, std::milli> took = impl_->runtime.steady_now() - began;
   impl_->count(call, answer.status, took);
-  // Who polls would otherwise fill the log with what nobody reads.
-  const bool is_read = call.request.method == "GET" || call.request.method == "HEAD";
-  const auto level = is_read && answer.status < 400 ? Level::debug : Level::info;
-  const auto status = fmt::format("{}", answer.status);
-  const auto duration_ms = fmt::format("{:.3f}", took.count());
-  if (call.job.empty()) {
-    log.event(level, "request_received",
-              {{"method", call.request.method},
-               {"path", call.request.path},
-               {"status", status},
-               {"duration_ms", duration_ms},
-               {"peer", call.request.peer},
-               {"client", call.caller.client}});
-  } else {
-    log.event(level, "request_received",
-              {{"method", call.request.method},
-               {"path", call.request.path},
-               {"status", status},
-               {"duration_ms", duration_ms},
-               {"peer", call.request.peer},
-               {"client", call.caller.client},
-               {"job", call.job}});
-  }
+  impl_->log_request(call, answer.status, took);
   co_return answer;
 }
 

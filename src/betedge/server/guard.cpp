@@ -178,6 +178,7 @@ Guard::Guard(Runtime& runtime, Log& log, Metrics& metrics, Options options, Guar
 
 void Guard::set_rules(GuardRules rules) {
   rules_ = std::move(rules);
+  last_known_host_.clear();
   if (rules_.tokens) {
     sessions_.keep_only(*rules_.tokens);
   } else {
@@ -198,6 +199,13 @@ bool Guard::is_known_host(std::string_view host) const {
   return std::ranges::any_of(rules_.allowed_hosts, [&name](const auto& allowed) {
     return equal_ignoring_case(allowed, *name);
   });
+}
+
+bool Guard::is_known_host_again(std::string_view host) {
+  if (!host.empty() && host == last_known_host_) return true;
+  if (!is_known_host(host)) return false;
+  last_known_host_ = host;
+  return true;
 }
 
 bool Guard::is_own_origin(std::string_view origin, std::string_view host) const {
@@ -229,7 +237,7 @@ std::optional<ServerResponse> Guard::refuse_foreign(const ServerRequest& request
 }
 
 std::expected<Caller, ServerResponse> Guard::admit(const ServerRequest& request, Access needed) {
-  if (const auto host = request.header("Host"); host && !is_known_host(*host)) {
+  if (const auto host = request.header("Host"); host && !is_known_host_again(*host)) {
     return std::unexpected(problem_answer(
         ProblemCode::misdirected,
         fmt::format("this server is not called '{}'; if it is, add that name, without a port, "

@@ -72,6 +72,7 @@ class Guard {
 
  private:
   bool is_known_host(std::string_view host) const;
+  bool is_known_host_again(std::string_view host);
   bool is_own_origin(std::string_view origin, std::string_view host) const;
   std::optional<net::ServerResponse> refuse_foreign(const net::ServerRequest& request) const;
   net::ServerResponse login_refused(bool as_page, wire::ProblemCode code,
@@ -83,6 +84,7 @@ class Guard {
   Counter& failed_logins_;
   Options options_;
   GuardRules rules_;
+  std::string last_known_host_;  // nearly every request names the same
   Sessions sessions_;
   LoginBackoff backoff_;
 };

@@ -110,7 +110,8 @@ class Handlers {
   Task<net::ServerResponse> all_events(Call& call);
   // The job that the path names, or the answer that there is none.
   Task<std::expected<JobInfo, net::ServerResponse>> find_job(Call& call);
-  net::ServerResponse job_answer(int status, const JobInfo& job) const;
+  net::ServerResponse job_answer(int status, const JobInfo& job);
+  net::ServerResponse status_answer(const Call& call, const JobInfo& job);
   std::string etag_of(const JobInfo& job) const;
   net::ServerResponse change_refused(const Call& call, std::string_view sentence,
                                      const Error& error);
@@ -157,6 +158,12 @@ class Handlers {
   Metrics& metrics_;
   EventFeeds feeds_;
   KeyInFlight::Keys keys_in_flight_;
+  // How jobs were last described: between two changes of a job, whoever polls it is told the same.
+  struct Described {
+    std::string etag;
+    net::SharedBytes body;
+  };
+  std::map<JobId, Described> described_;
 };
 
 // As the original's framework reads a query: of several values of one name, the last one counts.

@@ -26,6 +26,9 @@ constexpr std::string_view kItemsFailed = "Failed to list items";
 constexpr std::size_t kItemsPage = 100;
 constexpr std::size_t kLongestItemsPage = 1000;
 
+// Of so many jobs the last description is kept.
+constexpr std::size_t kDescribedKept = 256;
+
 // A long poll may ask to be held so long.
 constexpr int kLongestPollSeconds = 60;
 
@@ -108,20 +111,51 @@ Task<std::expected<JobInfo, ServerResponse>> Handlers::find_job(Call& call) {
 // Strong: it changes with whatever the answer says. That is the job's version, and while the job
 // waits for something, what it waits for.
 std::string Handlers::etag_of(const JobInfo& job) const {
-  if (!service_.waiting_for(job)) return fmt::format("\"{}\"", job.version);
+  if (!service_.waiting_for(job)) return '"' + std::to_string(job.version) + '"';
   return fmt::format("\"{}-w{}\"", job.version, service_.circumstances());
 }
 
-ServerResponse Handlers::job_answer(int status, const JobInfo& job) const {
-  const auto waiting = service_.waiting_for(job);
-  auto answer = json_answer(status, wire::job_json(job, view_of(waiting)));
-  answer.headers.emplace_back("ETag", etag_of(job));
+ServerResponse Handlers::job_answer(int status, const JobInfo& job) {
+  auto etag = etag_of(job);
+  auto described = described_.find(job.job_id);
+  if (described == described_.end() || described->second.etag != etag) {
+    if (described_.size() >= kDescribedKept) described_.clear();
+    auto json = wire::job_json(job, view_of(service_.waiting_for(job)));
+    described =
+        described_
+            .insert_or_assign(job.job_id, Described{etag, net::SharedBytes::of(std::move(json))})
+            .first;
+  }
+  ServerResponse answer;
+  answer.status = status;
+  answer.headers.reserve(4);
+  answer.headers.emplace_back("Content-Type", "application/json");
+  answer.headers.emplace_back("ETag", std::move(etag));
   answer.headers.emplace_back("Cache-Control", "private, no-cache");
   if (!has_ended(job.status)) answer.headers.emplace_back("Retry-After", "1");
+  answer.body = described->second.body;
   return answer;
 }
 
+ServerResponse Handlers::status_answer(const Call& call, const JobInfo& job) {
+  const auto known = call.request.header("If-None-Match");
+  if (!known || !matches(*known, etag_of(job))) return job_answer(200, job);
+  ServerResponse unchanged;
+  unchanged.status = 304;
+  unchanged.headers = {{"ETag", etag_of(job)}, {"Cache-Control", "private, no-cache"}};
+  if (!has_ended(job.status)) unchanged.headers.emplace_back("Retry-After", "1");
+  return unchanged;
+}
+
 Task<ServerResponse> Handlers::get_job(Call& call) {
+  // What is polled is mostly there, and asked for as it stands.
+  if (!closed_for(false) && !call.request.parameter("wait")) {
+    const auto id = JobId::parse(call.parameter);
+    if (const auto* active = id ? service_.find_active(*id) : nullptr) {
+      call.job = id->text();
+      co_return status_answer(call, *active);
+    }
+  }
   auto job = co_await find_job(call);
   if (!job) co_return std::move(job).error();
   const auto wait = parse_wait(last_of(call.request, "wait"));
@@ -139,14 +173,7 @@ Task<ServerResponse> Handlers::get_job(Call& call) {
       if (woken != Woken::notified) break;
     }
   }
-  if (known && matches(*known, etag_of(*job))) {
-    ServerResponse unchanged;
-    unchanged.status = 304;
-    unchanged.headers = {{"ETag", etag_of(*job)}, {"Cache-Control", "private, no-cache"}};
-    if (!has_ended(job->status)) unchanged.headers.emplace_back("Retry-After", "1");
-    co_return unchanged;
-  }
-  co_return job_answer(200, *job);
+  co_return status_answer(call, *job);
 }
 
 Task<ServerResponse> Handlers::list_jobs(Call& call) {

@@ -67,6 +67,10 @@ Routing route(std::span<const Endpoint> endpoints, std::string_view method, std:
   if (method == "HEAD") method = "GET";
   std::vector<std::string_view> allowed;
   for (std::size_t i = 0; i < endpoints.size(); ++i) {
+    // Most differ in the first letter already.
+    const auto pattern = endpoints[i].pattern;
+    if (pattern.size() > 1 && path.size() > 1 && pattern[1] != '{' && pattern[1] != path[1])
+      continue;
     const auto parameter = match(endpoints[i].pattern, path);
     if (!parameter) continue;
     if (to_text(endpoints[i].method) == method) return Found{i, std::string(*parameter)};

@@ -354,6 +354,12 @@ std::string to_python_json(const PythonValue& value) {
 
 std::string quoted(std::string_view text) {
   std::string out = "\"";
+  // Nearly every text is plain throughout.
+  const auto is_plain = [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; };
+  const auto* special = std::ranges::find_if_not(text, is_plain);
+  const auto plain = static_cast<std::size_t>(special - text.begin());
+  out += text.substr(0, plain);
+  text.remove_prefix(plain);
   while (!text.empty()) {
     const char c = text.front();
     const std::size_t length = character_length(text);

@@ -1,5 +1,6 @@
 #include "betedge/wire/stored.hpp"
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include "betedge/core/dataset.hpp"
@@ -29,10 +30,12 @@ std::string interval_json(std::chrono::milliseconds interval) {
   return interval.count() == 0 ? "null" : milliseconds_json(interval);
 }
 
+// A job of ten thousand items writes as many specs: their formats are read by the compiler.
 std::string call_json(const Call& call) {
   return fmt::format(
-      R"({{"role":"{}","kind":"{}","schema":"{}","root":{},"start_date":"{}","end_date":"{}",)"
-      R"("interval":{},"start_time":{},"end_time":{}}})",
+      FMT_COMPILE(
+          R"({{"role":"{}","kind":"{}","schema":"{}","root":{},"start_date":"{}","end_date":"{}",)"
+          R"("interval":{},"start_time":{},"end_time":{}}})"),
       role_text(call.role), to_text(call.kind), to_text(call.schema),
       wire::quoted(call.root.text()), to_yyyymmdd_text(call.dates.first),
       to_yyyymmdd_text(call.dates.last), interval_json(call.interval),
@@ -158,16 +161,17 @@ std::optional<HistoricalRequest> earnings_of(const Json& object, FileFormat form
 
 // `who` is the member that names the symbols.
 std::string request_json(const HistoricalRequest& request, std::string_view who) {
-  const auto modes = fmt::format(R"("mode":"{}","force_refresh":{})", to_text(request.existing),
-                                 request.existing == Existing::replace);
+  const auto modes = fmt::format(FMT_COMPILE(R"("mode":"{}","force_refresh":{})"),
+                                 to_text(request.existing), request.existing == Existing::replace);
   if (request.kind == Kind::earnings)
     return fmt::format(
         R"({{"kind":"earnings","start_date":"{}","end_date":"{}","return_format":"{}",{}}})",
         month_text(request.dates.first), month_text(request.dates.last), to_text(request.format),
         modes);
   return fmt::format(
-      R"({{"kind":"{}",{},"start_date":"{}","end_date":"{}","schema":"{}","interval":{},)"
-      R"("return_format":"{}","start_time":{},"end_time":{},{}}})",
+      FMT_COMPILE(
+          R"({{"kind":"{}",{},"start_date":"{}","end_date":"{}","schema":"{}","interval":{},)"
+          R"("return_format":"{}","start_time":{},"end_time":{},{}}})"),
       to_text(request.kind), who, to_yyyymmdd_text(request.dates.first),
       to_yyyymmdd_text(request.dates.last), to_text(request.schema),
       interval_json(request.interval), to_text(request.format),
@@ -200,7 +204,8 @@ std::optional<HistoricalRequest> request_of(const Json& object) {
 }
 
 std::string to_json(const HistoricalRequest& request) {
-  return request_json(request, fmt::format(R"("root":{})", wire::quoted(request.root.text())));
+  return request_json(request,
+                      fmt::format(FMT_COMPILE(R"("root":{})"), wire::quoted(request.root.text())));
 }
 
 std::string to_json(const Submission& submission) {
@@ -258,7 +263,7 @@ std::string to_json(const FetchSpec& spec) {
     calls += call_json(call);
   }
   return fmt::format(
-      R"({{"request":{},"key":{},"covers_from":"{}","covers_to":"{}","calls":[{}]}})",
+      FMT_COMPILE(R"({{"request":{},"key":{},"covers_from":"{}","covers_to":"{}","calls":[{}]}})"),
       to_json(spec.request), wire::quoted(spec.item.key.text()),
       to_yyyymmdd_text(spec.item.covers.first), to_yyyymmdd_text(spec.item.covers.last), calls);
 }

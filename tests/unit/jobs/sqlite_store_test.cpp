@@ -324,7 +324,7 @@ Task<void> three_at_once(Runtime& runtime, JobStore& store,
                          std::array<std::optional<Result<CreatedJob>>, 3>& answers) {
   TaskScope scope(runtime);
   scope.spawn(create_into(store, new_job(11, 3), answers[0]));
-  scope.spawn(create_into(store, new_job(12, 2000), answers[1]));
+  scope.spawn(create_into(store, new_job(12, 300), answers[1]));
   scope.spawn(create_into(store, new_job(13, 3), answers[2]));
   co_await scope.close();
 }
