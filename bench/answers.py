@@ -23,20 +23,7 @@ ROUNDS = 7
 CSV_PEERS = [(reader, setting) for reader in ("pyarrow.csv", "polars csv", "duckdb csv") for setting in ("zstd-1", "zstd-3", "snappy")]
 JSON_PEERS = [("polars json", "zstd-1"), ("polars json", "zstd-3"), ("duckdb json", "zstd-1"), ("orjson+pyarrow", "zstd-1"),
               ("simdjson+numpy+pyarrow", "zstd-1"), ("simdjson+numpy+pyarrow", "zstd-3")]
-ONE_THdef two_threads(folder: Path) -> list[Outcome]:
-    file = folder / "answer"
-    answer = quotes("XL", *XL)
-    answer.render(file)
-    sides = {threads: Side(f"{threads} threads", [BENCH, "encode", *answer.words, f"threads={threads}", f"file={file}"], folder / "none") for threads in (1, 2)}
-    seconds = in_turns(2 * ROUNDS, {side.name: side.once for side in sides.values()})
-    for side in sides.values():
-        side.end()
-    one, two = seconds["1 threads"], seconds["2 threads"]
-    return [Outcome("two threads on one answer, XL", f"{two * 1e3:.0f} ms", f"our one thread {one * 1e3:.0f} ms", one / two, 1.7,
-                    sides={side.name: {"s": seconds[side.name], "peak MiB": round(side.peak_mib)} for side in sides.values()})]
-
-
-READ = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"}
+ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"}
 GOOG = ROOT.parent / "shared/data/replay/bulk_hist/option/quote/GOOG/20151224_60000.json.gz"
 
 
@@ -158,6 +145,19 @@ def eod_and_ohlc(folder: Path) -> list[Outcome]:
     ohlc = Answer("v3 CSV ohlc, MEDIUM", ("schema=ohlc", "interval=900000"))
     ohlc_xl = Answer("v3 CSV ohlc, XL", ("schema=ohlc", "interval=60000"))
     return [outcome for answer in (eod, ohlc, ohlc_xl) for outcome in encode(answer, CSV_PEERS, folder, 3.0, 2.2)]
+
+
+def two_threads(folder: Path) -> list[Outcome]:
+    file = folder / "answer"
+    answer = quotes("XL", *XL)
+    answer.render(file)
+    sides = {threads: Side(f"{threads} threads", [BENCH, "encode", *answer.words, f"threads={threads}", f"file={file}"], folder / "none") for threads in (1, 2)}
+    seconds = in_turns(2 * ROUNDS, {side.name: side.once for side in sides.values()})
+    for side in sides.values():
+        side.end()
+    one, two = seconds["1 threads"], seconds["2 threads"]
+    return [Outcome("two threads on one answer, XL", f"{two * 1e3:.0f} ms", f"our one thread {one * 1e3:.0f} ms", one / two, 1.7,
+                    sides={side.name: {"s": seconds[side.name], "peak MiB": round(side.peak_mib)} for side in sides.values()})]
 
 
 READ = {
