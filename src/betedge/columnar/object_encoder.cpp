@@ -67,9 +67,8 @@ class Encoder final : public ObjectEncoder {
 
 void expect_many_objects() {
 #if defined(__GLIBC__)
-  constexpr int kKeptBytes = 16 << 20;
-  mallopt(M_MMAP_THRESHOLD, kKeptBytes);
-  mallopt(M_TRIM_THRESHOLD, kKeptBytes);
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // more is refused
+  mallopt(M_TRIM_THRESHOLD, 64 << 20);
 #endif
 }
 

@@ -23,11 +23,18 @@ bool take_thread() {
   return false;
 }
 
+bool is_price(ColumnType type) {
+  return type == ColumnType::float64 || type == ColumnType::float32;
+}
+
 }  // namespace
 
 PageTeam::PageTeam(std::span<const Column> columns, std::size_t threads)
     : columns_(columns), most_threads_(threads), next_column_(columns.size()) {
   for (const Column& column : columns) chunks_.push_back(ColumnChunk::make(column.type));
+  for (const bool prices : {true, false})
+    for (std::size_t i = 0; i < columns.size(); ++i)
+      if (is_price(columns[i].type) == prices) order_.push_back(i);
 }
 
 PageTeam::~PageTeam() {
@@ -97,7 +104,7 @@ void PageTeam::run_second() {
 void PageTeam::make_pages(PageWorkspace& workspace) {
   std::unique_lock lock(mutex_);
   while (next_column_ < chunks_.size()) {
-    const std::size_t column = next_column_++;
+    const std::size_t column = order_[next_column_++];
     ++busy_;
     lock.unlock();
     std::exception_ptr thrown;

@@ -49,6 +49,7 @@ class PageTeam {
   std::span<const Column> columns_;
   std::size_t most_threads_;
   std::vector<std::unique_ptr<ColumnChunk>> chunks_;
+  std::vector<std::size_t> order_;  // the dearest columns first, so that both threads end together
   PageWorkspace workspace_;
   std::size_t settled_bytes_ = 0;
   std::size_t held_bytes_ = 0;
@@ -58,7 +59,7 @@ class PageTeam {
   std::optional<PageWorkspace> second_workspace_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::size_t next_column_ = 0;  // of those that nobody has taken yet
+  std::size_t next_column_ = 0;  // in that order; of those that nobody has taken yet
   std::size_t busy_ = 0;         // threads that make a page
   bool is_ending_ = false;
   std::exception_ptr thrown_;
