@@ -54,12 +54,15 @@ def items_in_a_job(folder: Path) -> Series:
     series = []
     for number, (symbols, first, last) in enumerate(((1, "20230103", "20230103"), (1, "20230103", "20230201"), (1, "20230103", "20231229"), (10, "20230103", "20231229"),
                                                      (40, "20230103", "20231229"))):
-        server = Server(folder / f"items-{number}")
-        try:
-            job, seconds = submit(server, SYMBOLS[:symbols], first, last)
-            series.append((server.client.job(job)["progress"]["total"], seconds, resident_mib(server)))
-        finally:
-            stop_all([server])
+        found = []
+        for attempt in range(3):
+            server = Server(folder / f"items-{number}-{attempt}")
+            try:
+                job, seconds = submit(server, SYMBOLS[:symbols], first, last)
+                found.append((server.client.job(job)["progress"]["total"], seconds, resident_mib(server)))
+            finally:
+                stop_all([server])
+        series.append(sorted(found)[1])
     return series
 
 

@@ -22,8 +22,10 @@ def targets(found: list[dict], path: Path) -> None:
     outcomes = [entry["outcome"] for entry in found][::-1]
     multiples = [outcome["floor"] / outcome["figure"] if outcome["at_most"] else outcome["figure"] / outcome["floor"] for outcome in outcomes]
     figure, axes = pyplot.subplots(figsize=(9, 0.26 * len(outcomes) + 0.9))
+    most = 16.0  # what is further is as good as there
     for y, (outcome, multiple) in enumerate(zip(outcomes, multiples)):
         is_met = multiple >= 1
+        multiple = min(multiple, most)
         axes.barh(y, multiple, color=OURS if is_met else "white", edgecolor=OURS if is_met else MISSED, hatch=None if is_met else "////", height=0.62)
         axes.annotate(f"{outcome['figure']:.2f} {outcome['unit']}" + ("" if is_met else "  missed"), (multiple, y), xytext=(3, 0), textcoords="offset points",
                       va="center", fontsize=8, color=INK)
@@ -32,6 +34,7 @@ def targets(found: list[dict], path: Path) -> None:
     axes.set_xscale("log")
     axes.set_xticks([0.5, 1, 2, 4, 8, 16], ["½", "target", "2 ×", "4 ×", "8 ×", "16 ×"])
     axes.minorticks_off()
+    axes.set_ylim(-0.8, len(outcomes) - 0.2)
     axes.set_title("How far each figure is past its target", loc="left", fontsize=10)
     save(figure, path)
 
