@@ -109,6 +109,9 @@ Table random_table(Kind kind, Schema schema, std::size_t contracts, std::size_t 
     const std::string right = contract % 2 == 0 ? "C" : "P";
     for (std::size_t i = 0; i < rows_of_each; ++i) {
       const auto date = fmt::to_string(kDays[i * kDays.size() / rows_of_each]);
+      // Half of the rows are as the one before but for their time, as quotes that stand still are.
+      const bool repeats = schema != Schema::eod && i > 0 && random() % 2 == 0;
+      const auto before = repeats ? table.rows.back() : std::vector<std::string>();
       auto& row = table.rows.emplace_back();
       for (const Column& column : core::columns(kind, schema)) {
         if (column.name == "ms_of_day")
@@ -126,6 +129,8 @@ Table random_table(Kind kind, Schema schema, std::size_t contracts, std::size_t 
           row.push_back(strike);
         else if (column.name == "right")
           row.push_back(right);
+        else if (repeats)
+          row.push_back(before[row.size()]);
         else if (column.type == ColumnType::float64)
           row.push_back(random_price(random));
         else

@@ -30,7 +30,8 @@ HistoricalRequest request_for(Kind kind, Schema schema, FileFormat format = File
 Call call_for(Kind kind, Schema schema);
 ObjectSpec spec_for(const HistoricalRequest& request);
 
-// Rows contract by contract (or a stock's), with numbers and prices of every size.
+// Rows contract by contract (or a stock's), with numbers and prices of every size; of quotes and
+// bars half repeat the row before.
 Table random_table(Kind kind, Schema schema, std::size_t contracts, std::size_t rows_of_each,
                    std::mt19937_64& random);
 

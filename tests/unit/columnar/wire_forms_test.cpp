@@ -160,26 +160,28 @@ INSTANTIATE_TEST_SUITE_P(
 // do is change a value or be refused.
 TEST(WireFormsBroken, ByOneByteAreReadOrRefusedTheSameWayHoweverCut) {
   std::mt19937_64 random(7);
-  const auto request = request_for(Kind::option, Schema::eod);
-  const auto call = call_for(Kind::option, Schema::eod);
-  const auto table = random_table(Kind::option, Schema::eod, 3, 4, random);
-  const auto all = table.rows.size();
-  const std::pair<WireFormat, std::string> forms[] = {
-      {WireFormat::v3_csv, as_v3_csv(table, 0, all)},
-      {WireFormat::v2_csv, as_v2_csv(table, 0, all)},
-      {WireFormat::v2_json, as_v2_json(table, 0, all)}};
-  for (const auto& [format, body] : forms) {
-    for (int round = 0; round < 400; ++round) {
-      auto broken = body;
-      broken[random() % broken.size()] = "0129,.\"\n{}[]:x- "[random() % 16];
-      if (random() % 3 == 0) broken.resize(random() % broken.size());
-      const auto whole = encode(request, call, format, {broken});
-      const auto cut = encode(request, call, format, {broken}, [&] { return 1 + random() % 40; });
-      ASSERT_EQ(whole.has_value(), cut.has_value()) << broken;
-      if (whole) {
-        ASSERT_EQ(whole->summary.digest, cut->summary.digest) << broken;
-      } else {
-        ASSERT_EQ(whole.error().code, ErrorCode::upstream_garbled);
+  for (const auto schema : {Schema::eod, Schema::quote}) {
+    const auto request = request_for(Kind::option, schema);
+    const auto call = call_for(Kind::option, schema);
+    const auto table = random_table(Kind::option, schema, 3, 4, random);
+    const auto all = table.rows.size();
+    const std::pair<WireFormat, std::string> forms[] = {
+        {WireFormat::v3_csv, as_v3_csv(table, 0, all)},
+        {WireFormat::v2_csv, as_v2_csv(table, 0, all)},
+        {WireFormat::v2_json, as_v2_json(table, 0, all)}};
+    for (const auto& [format, body] : forms) {
+      for (int round = 0; round < 400; ++round) {
+        auto broken = body;
+        broken[random() % broken.size()] = "0129,.\"\n{}[]:x- "[random() % 16];
+        if (random() % 3 == 0) broken.resize(random() % broken.size());
+        const auto whole = encode(request, call, format, {broken});
+        const auto cut = encode(request, call, format, {broken}, [&] { return 1 + random() % 40; });
+        ASSERT_EQ(whole.has_value(), cut.has_value()) << broken;
+        if (whole) {
+          ASSERT_EQ(whole->summary.digest, cut->summary.digest) << broken;
+        } else {
+          ASSERT_EQ(whole.error().code, ErrorCode::upstream_garbled);
+        }
       }
     }
   }
