@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <system_error>
 #include <utility>
 
 namespace betedge::columnar {
@@ -82,6 +83,10 @@ bool PageTeam::start_second() {
     held_.emplace(columns_, kBatchRows);
     second_workspace_.emplace();
     second_ = std::thread([this] { run_second(); });
+  } catch (const std::system_error&) {  // the system has no thread for us: it goes on alone
+    ++free_threads();
+    most_threads_ = 1;
+    return false;
   } catch (...) {
     ++free_threads();
     throw;
