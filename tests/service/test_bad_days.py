@@ -83,8 +83,10 @@ def test_a_nightly_restart_in_the_middle_of_a_year(simulate, serve, api):
     server.wait_event("upstream_unavailable")
     says = waits_for(server, job, "nobody listens")
     assert says.startswith("upstream unavailable since 20"), says
+    tag = server.client.get(f"/jobs/{job}").headers["ETag"]
     sim.terminal("up")
     says = waits_for(server, job, "the terminal is starting")
+    assert server.client.get(f"/jobs/{job}", {"If-None-Match": tag}).status == 200, "it says something else now"
     assert upstream_of(server)["waiting_for"] == says and upstream_of(server)["circuit"] == "open"
     sim.options(starting="0ms")
     sim.options(bandwidth="0")

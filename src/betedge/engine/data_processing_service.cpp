@@ -110,8 +110,6 @@ struct DataProcessingService::Impl {
                     return lane.runner.run(std::move(batch), std::move(stop));
                   }),
         work(ports.runtime) {
-    // So that a number of an earlier process, which an ETag may hold, is not met again.
-    circumstances = ports.runtime.random_bits() >> 32;
     for (const auto& upstream : ports.upstreams)
       lanes.emplace(upstream.name, std::make_unique<Lane>(*this, upstream));
     scheduler.on_store_trouble([this] {
@@ -441,10 +439,6 @@ std::optional<std::string> DataProcessingService::waiting_for(const JobInfo& job
   if (const auto lane = impl_->lanes.find(job.upstream); lane != impl_->lanes.end())
     if (auto why = lane->second->watch.waiting_for()) return why;
   return impl_->scheduler.store_trouble();
-}
-
-std::uint64_t DataProcessingService::circumstances() const {
-  return impl_->circumstances;
 }
 
 void DataProcessingService::on_change(std::function<void(const JobInfo&)> listener) {

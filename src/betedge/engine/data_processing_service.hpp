@@ -137,8 +137,6 @@ class DataProcessingService {
   // Why nothing of this job moves just now ("upstream unavailable since …: connection refused");
   // nullopt while things move, and for a job that has ended.
   std::optional<std::string> waiting_for(const JobInfo& job) const;
-  // Grows whenever waiting_for may have changed.
-  std::uint64_t circumstances() const;
 
   // Called after each change of a job, with the job as it is now. One listener.
   void on_change(std::function<void(const JobInfo&)> listener);

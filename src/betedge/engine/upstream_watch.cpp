@@ -122,7 +122,9 @@ Task<void> UpstreamWatch::wait_until_back() {
       auto answered = co_await source_.probe(stop);
       if (!answered) {
         if (answered.error().code == ErrorCode::cancelled) break;
+        const auto reason = breaker_.reason();
         breaker_.probe_failed(answered.error(), runtime_.steady_now());
+        if (breaker_.reason() != reason) changed_();
         continue;
       }
       log_.event(Level::info, "upstream_available", {{"unavailable_since", to_iso_text(since_)}});

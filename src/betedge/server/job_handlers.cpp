@@ -109,10 +109,11 @@ Task<std::expected<JobInfo, ServerResponse>> Handlers::find_job(Call& call) {
 }
 
 // Strong: it changes with whatever the answer says. That is the job's version, and while the job
-// waits for something, what it waits for.
+// waits for something, the words for that.
 std::string Handlers::etag_of(const JobInfo& job) const {
-  if (!service_.waiting_for(job)) return '"' + std::to_string(job.version) + '"';
-  return fmt::format("\"{}-w{}\"", job.version, service_.circumstances());
+  const auto waiting = service_.waiting_for(job);
+  if (!waiting) return '"' + std::to_string(job.version) + '"';
+  return fmt::format("\"{}-w{:x}\"", job.version, std::hash<std::string>{}(*waiting));
 }
 
 ServerResponse Handlers::job_answer(int status, const JobInfo& job) {
