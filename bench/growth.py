@@ -3,7 +3,6 @@
 Each is a plot, bench/plots/growth-*.svg, and one line: how much more the last step costs than proportional growth would.
 """
 
-import re
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,17 +10,13 @@ from pathlib import Path
 
 import plots
 from answers import Answer, Side
-from rows import BENCH, ROOT, Outcome, Row
+from rows import BENCH, ROOT, Outcome, Row, held_mib
 
 sys.path.insert(0, str(ROOT / "tests/service"))
 from harness import Server, Sim, stop_all  # noqa: E402
 
 Series = list[tuple[float, float, float]]  # what grows, seconds, MiB
 PLOTS = ROOT / "bench/plots"
-
-
-def resident_mib(server: Server) -> float:
-    return int(re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{server.popen.pid}/status").read_text())[1]) / 1024
 
 
 def rows_of_an_answer(folder: Path) -> Series:
@@ -59,7 +54,7 @@ def items_in_a_job(folder: Path) -> Series:
             server = Server(folder / f"items-{number}-{attempt}")
             try:
                 job, seconds = submit(server, SYMBOLS[:symbols], first, last)
-                found.append((server.client.job(job)["progress"]["total"], seconds, resident_mib(server)))
+                found.append((server.client.job(job)["progress"]["total"], seconds, held_mib(server.popen.pid)))
             finally:
                 stop_all([server])
         series.append(sorted(found)[1])
@@ -79,7 +74,7 @@ def jobs_in_the_store(folder: Path) -> Series:
         began = time.perf_counter()
         server = Server(folder / "jobs")
         seconds = time.perf_counter() - began
-        series.append((jobs, seconds, resident_mib(server)))
+        series.append((jobs, seconds, held_mib(server.popen.pid)))
         stop_all([server])
     return series
 
@@ -95,7 +90,7 @@ def calls_at_once(folder: Path) -> Series:
             job = server.client.submit("option", root="AAPL", start_date="20240102", end_date="20240131", schema="quote", interval=900_000)
             while server.client.get(f"/jobs/{job}?wait=60").json()["status"] in ("pending", "running"):
                 pass
-            series.append((calls, time.perf_counter() - began, int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{server.popen.pid}/status").read_text())[1]) / 1024))
+            series.append((calls, time.perf_counter() - began, held_mib(server.popen.pid, "VmHWM")))
         finally:
             stop_all([server, sim])
     return series

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from rows import PEER_PYTHON, PEERS, ROOT, Outcome, Row, in_turns, run
+from rows import PEER_PYTHON, PEERS, ROOT, Outcome, Row, held_mib, in_turns, run
 
 sys.path.insert(0, str(ROOT / "tests/service"))
 from event_stream import Swarm  # noqa: E402
@@ -33,12 +33,6 @@ def pin(pid: int, core: int) -> None:
     """Every thread of a running process, and with them those that they will begin."""
     for thread in Path(f"/proc/{pid}/task").iterdir():
         os.sched_setaffinity(int(thread.name), {core})
-
-
-def rss_mib(pid: int, field: str = "VmRSS") -> float:
-    """What a process holds (VmRSS) or held at most (VmHWM)."""
-    text = Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(rf"^{field}:\s+(\d+) kB", text, re.MULTILINE).group(1)) / 1024
 
 
 def free_port() -> int:
@@ -335,7 +329,7 @@ def peak_of_running(folder: Path, jobs: int) -> float:
         while server.client.get("/jobs?job_status=pending&limit=1").json()["jobs"]:
             time.sleep(0.1)
         server.wait_event("item_done", count=252)
-        return rss_mib(server.popen.pid, "VmHWM")
+        return held_mib(server.popen.pid, "VmHWM")
     finally:
         stop_all(processes)
 

@@ -4,14 +4,13 @@ The terminal has rendered every answer before (it keeps them in memory), so that
 market. A client's time runs from its first request to its last file; ours from the submit to the job's end.
 """
 
-import re
 import sys
 import time
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from rows import PEERS, ROOT, Outcome, Row, in_turns, run
+from rows import PEERS, ROOT, Outcome, Row, held_mib, in_turns, run
 
 sys.path.insert(0, str(ROOT / "tests/service"))
 from harness import Server, Sim, stop_all  # noqa: E402
@@ -34,11 +33,6 @@ def terminal(folder: Path, *options: str):
         stop_all([sim])
 
 
-def peak_mib(process) -> float:
-    status = Path(f"/proc/{process.popen.pid}/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
-
-
 class Ours:
     """One run after the other, each with a server, a lake and a store of its own."""
 
@@ -58,7 +52,7 @@ class Ours:
             seconds = time.perf_counter() - began
             if answer["status"] != "completed" or answer["items"]["succeeded"] != len(sessions()):
                 raise RuntimeError(f"the job ended as {answer}")
-            self.peaks.append(peak_mib(server))
+            self.peaks.append(held_mib(server.popen.pid, "VmHWM"))
             return seconds
         finally:
             stop_all([server])
@@ -130,7 +124,7 @@ def peak_memory(folder: Path) -> list[Outcome]:
             if answer["status"] != "completed":
                 raise RuntimeError(f"the job ended as {answer}")
             item = server.client.items(job)[0]
-            peak = peak_mib(server)
+            peak = held_mib(server.popen.pid, "VmHWM")
         finally:
             stop_all([server])
     found.append(Outcome(f"peak memory, one answer of {item['rows']:,} rows", f"{peak:.0f} MiB", "the target alone", peak, 256, at_most=True, unit="MiB"))

@@ -1,5 +1,6 @@
 """The pictures of bench/plots: SVG, the same bytes for the same figures."""
 
+import math
 from pathlib import Path
 
 import matplotlib
@@ -40,7 +41,7 @@ def targets(found: list[dict], path: Path) -> None:
 
 
 def growth(title: str, over: str, series: list[tuple[float, float, float]], path: Path) -> None:
-    """Seconds and MiB over what grows, both axes logarithmic; a dotted line is proportional growth."""
+    """Seconds and MiB over what grows, both axes logarithmic, each with its slope in the last step; dotted is slope 1."""
     xs = [x for x, _, _ in series]
     figure, (time, memory) = pyplot.subplots(1, 2, figsize=(9, 3))
     for axes, index, unit in ((time, 1, "seconds"), (memory, 2, "MiB")):
@@ -50,7 +51,8 @@ def growth(title: str, over: str, series: list[tuple[float, float, float]], path
         axes.loglog(xs, [ys[last] * x / xs[last] for x in xs], ":", color=INK, linewidth=0.8)
         axes.set_ylim(min(ys) / 2, max(ys) * 2)
         axes.set_xlabel(over)
-        axes.set_title(unit, loc="left", fontsize=9)
+        slope = math.log(ys[-1] / ys[-2]) / math.log(xs[-1] / xs[-2])
+        axes.set_title(f"{unit}, slope {slope:.2f} at the end", loc="left", fontsize=9)
         axes.grid(True, which="major", linewidth=0.3)
     figure.suptitle(title, x=0.07, ha="left", fontsize=10)
     figure.tight_layout()

@@ -1,6 +1,7 @@
 """What the rows of `make bench` share: a row's shape, rounds in turns, and what a process took."""
 
 import os
+import re
 import statistics
 import subprocess
 from collections.abc import Callable
@@ -53,6 +54,11 @@ def in_turns(rounds: int, sides: dict[str, Callable[[], float]]) -> dict[str, fl
     return {name: statistics.median(values) for name, values in found.items()}
 
 
+def held_mib(pid: int, field: str = "VmRSS") -> float:
+    """What a process holds (VmRSS) or held at most (VmHWM)."""
+    return int(re.search(rf"{field}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
+
+
 @dataclass(frozen=True)
 class Ran:
     stdout: str
@@ -61,7 +67,8 @@ class Ran:
 
 
 def run(command: list[str | Path], **environment: str) -> Ran:
-    """Runs a program to its end: what it printed and what it took. Raises when it fails."""
+    """Runs a program to its end: what it printed and what it took (its peak is never less than what this process holds).
+    Raises when it fails."""
     with subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True, env=os.environ | environment) as process:
         stdout = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from http_rows import NOWHERE, rss_mib, symbol
-from rows import ROOT, Outcome, Row, in_turns, run
+from http_rows import NOWHERE, symbol
+from rows import ROOT, Outcome, Row, held_mib, in_turns, run
 
 sys.path.insert(0, str(ROOT / "tests/service"))
 from harness import Server, stop_all  # noqa: E402
@@ -99,7 +99,7 @@ def measure_rest(folder: Path) -> list[Outcome]:
             known = server.client.get("/jobs?limit=1").json()["jobs"]
             if len(known) != (name == "full"):
                 raise RuntimeError(f"not the jobs that were put there: {known}")
-            held[name].append(rss_mib(server.popen.pid))
+            held[name].append(held_mib(server.popen.pid))
             return took
         finally:
             stop_all([server])

@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "bench"))
-from check import compare, own_instructions  # noqa: E402
+from check import cheaper, compare, own_instructions  # noqa: E402
 
 COMMITTED = {"csv": 1_000_000, "json": 2_000_000}
 
@@ -23,6 +23,11 @@ def test_four_percent_more_is_told_with_both_numbers_and_what_to_do():
     assert list(wrong) == ["csv"]
     for said in ("4.0%", "1,040,000", "1,000,000", "make bench-check UPDATE=1"):
         assert said in wrong["csv"]
+
+
+def test_what_became_cheaper_is_told_apart_from_what_hardly_did():
+    assert cheaper({"csv": 960_000, "json": 1_950_000, "new": 5}, COMMITTED) == ["csv"]
+    assert cheaper({"csv": 1_040_000, "json": 2_000_000}, COMMITTED) == []
 
 
 def test_a_path_that_came_or_went_is_told():
