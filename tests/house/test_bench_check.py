@@ -1,5 +1,6 @@
 """The guard against slow regressions must say so when it should, and only then (bench/check.py)."""
 
+import json
 import sys
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "bench"))
+import check  # noqa: E402
 from check import cheaper, compare, own_instructions  # noqa: E402
 
 COMMITTED = {"csv": 1_000_000, "json": 2_000_000}
@@ -28,6 +30,21 @@ def test_four_percent_more_is_told_with_both_numbers_and_what_to_do():
 def test_what_became_cheaper_is_told_apart_from_what_hardly_did():
     assert cheaper({"csv": 960_000, "json": 1_950_000, "new": 5}, COMMITTED) == ["csv"]
     assert cheaper({"csv": 1_040_000, "json": 2_000_000}, COMMITTED) == []
+
+
+@pytest.mark.parametrize(("counted", "status", "verdict"), [(1_040_000, 1, "4.0%"), (1_020_000, 0, None), (900_000, 0, None)])
+def test_the_command_fails_when_it_must(counted, status, verdict, tmp_path, monkeypatch, capsys):
+    committed, report = tmp_path / "counts.json", tmp_path / "report.json"
+    committed.write_text(json.dumps({"csv": 1_000_000}))
+    monkeypatch.setattr(check, "COUNTS", committed)
+    monkeypatch.setattr(check, "count_all", lambda program: {"csv": counted})
+    monkeypatch.setattr(sys, "argv", ["check.py", "program", "--report", str(report)])
+    with pytest.raises(SystemExit) as ended:
+        check.main()
+    assert ended.value.code == status
+    said = json.loads(report.read_text())["csv"]
+    assert (said is None) if verdict is None else (verdict in said)
+    assert ("writes down what was won" in capsys.readouterr().out) == (counted == 900_000)
 
 
 def test_a_path_that_came_or_went_is_told():
