@@ -23,6 +23,9 @@ namespace {
 constexpr std::size_t kLargestDictionary = 65'536;
 // What one of 8 bits can.
 constexpr std::size_t kNarrowDictionary = 256;
+// A dictionary and its indices take more than the values when most of them come once. The first
+// rows of a column chunk tell.
+constexpr std::size_t kSampleRows = 4096;
 // zstd's levels. Where indices of 16 bits, which are prices, differ from row to row, the second
 // makes a twentieth less for a tenth of the time; where they stand still, it makes no less.
 constexpr int kQuickLevel = 1;
@@ -249,7 +252,7 @@ class NumberChunk final : public ColumnChunk {
     }
   }
 
-  // Indices of the values, as the page has them. False when they are too many for a dictionary.
+  // Indices of the values, as the page has them. False when a dictionary is of no use for them.
   bool index(std::span<const Value> values, std::size_t runs, PageWorkspace& workspace) {
     const auto page = static_cast<std::uint32_t>(pages_.size() + 1);
     if (runs * kLongRun <= values.size()) {
@@ -265,11 +268,17 @@ class NumberChunk final : public ColumnChunk {
       return true;
     }
     workspace.indices.resize(values.size());
-    for (std::size_t row = 0; row < values.size(); ++row) {
-      const std::uint32_t index = dictionary_.index_of(values[row]);
-      dictionary_.mark(index, page);
-      workspace.indices[row] = static_cast<std::uint16_t>(index);
-    }
+    const auto index_rows = [&](std::size_t from, std::size_t to) {
+      for (std::size_t row = from; row < to; ++row) {
+        const std::uint32_t index = dictionary_.index_of(values[row]);
+        dictionary_.mark(index, page);
+        workspace.indices[row] = static_cast<std::uint16_t>(index);
+      }
+    };
+    const std::size_t sample = pages_.empty() && values.size() > kSampleRows ? kSampleRows : 0;
+    index_rows(0, sample);
+    if (sample > 0 && 4 * dictionary_.size() > 3 * sample) return false;
+    index_rows(sample, values.size());
     if (dictionary_.size() > kLargestDictionary) return false;
     IndexPage(workspace.raw, dictionary_.size()).append_packed(workspace.indices);
     return true;

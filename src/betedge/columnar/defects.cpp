@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <tuple>
+#include <functional>
+#include <map>
+#include <unordered_map>
+#include <utility>
 
 #include "betedge/columnar/decoder.hpp"
 
@@ -19,6 +22,57 @@ bool has_equal_neighbours(const std::uint32_t* values, std::size_t from, std::si
   std::uint32_t found = 0;
   for (std::size_t i = from; i < to; ++i) found |= values[i] == values[i - 1] ? 1u : 0u;
   return found != 0;
+}
+
+struct KeyColumns {
+  explicit KeyColumns(const RowBuffer& rows)
+      : dates(rows.numbers(rows.find("date").value())),
+        expirations(rows.numbers(rows.find("expiration").value())),
+        strikes(rows.numbers(rows.find("strike").value())),
+        rights(rows.codes(rows.find("right").value())) {}
+  const std::uint32_t *dates, *expirations, *strikes;
+  const std::uint8_t* rights;
+};
+
+// Whether every row of a contract is of a later day than its rows before, so that none is there
+// twice. Answers are so but for the vendor's defects, and this is quicker than sorting them.
+bool is_each_day_later(const RowBuffer& rows) {
+  const auto [dates, expirations, strikes, rights] = KeyColumns(rows);
+  struct Contract {
+    std::uint64_t expiration_and_strike;
+    std::uint8_t right;
+    bool operator==(const Contract&) const = default;
+  };
+  struct Hash {
+    std::size_t operator()(const Contract& contract) const {
+      return std::hash<std::uint64_t>()(contract.expiration_and_strike * 4 + contract.right);
+    }
+  };
+  std::unordered_map<Contract, std::uint32_t, Hash> last_dates;
+  std::uint32_t* last_date = nullptr;
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    const bool is_same_contract = row > 0 && expirations[row] == expirations[row - 1] &&
+                                  strikes[row] == strikes[row - 1] &&
+                                  rights[row] == rights[row - 1];
+    if (!is_same_contract)
+      last_date = &last_dates[{std::uint64_t{expirations[row]} << 32 | strikes[row], rights[row]}];
+    if (dates[row] <= *last_date) return false;
+    *last_date = dates[row];
+  }
+  return true;
+}
+
+// The rows by day, those of one in the order in which they came.
+std::vector<std::uint32_t> order_by_day(const RowBuffer& rows) {
+  const std::span dates(rows.numbers(rows.find("date").value()), rows.size());
+  std::map<std::uint32_t, std::uint32_t> places;  // of each day's next row
+  for (const std::uint32_t date : dates) ++places[date];
+  std::uint32_t place = 0;
+  for (auto& [date, rows_of_day] : places) place += std::exchange(rows_of_day, place);
+  std::vector<std::uint32_t> order(rows.size());
+  for (std::uint32_t row = 0; row < rows.size(); ++row)
+    order[places.find(dates[row])->second++] = row;
+  return order;
 }
 
 }  // namespace
@@ -135,13 +189,10 @@ bool DefectCounter::is_zero_series() const {
 }
 
 std::vector<std::uint32_t> order_contracts(const RowBuffer& rows, RuleCounts& rules) {
-  const auto numbers = [&](std::string_view name) { return rows.numbers(rows.find(name).value()); };
-  const std::uint32_t* const created = numbers("ms_of_day");
-  const std::uint32_t* const dates = numbers("date");
-  const std::uint32_t* const expirations = numbers("expiration");
-  const std::uint32_t* const strikes = numbers("strike");
-  const std::uint8_t* const rights = rows.codes(rows.find("right").value());
+  if (is_each_day_later(rows)) return order_by_day(rows);
 
+  const auto [dates, expirations, strikes, rights] = KeyColumns(rows);
+  const std::uint32_t* const created = rows.numbers(rows.find("ms_of_day").value());
   struct Entry {
     std::uint32_t date, expiration, strike, right, row;
     auto operator<=>(const Entry&) const = default;

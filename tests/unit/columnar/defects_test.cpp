@@ -167,7 +167,22 @@ INSTANTIATE_TEST_SUITE_P(
                                  std::string(kEodHeader) + eod("C100", 2, "17:15:00", 1) +
                                      eod("C100", 3, "17:15:00", 2) + eod("P100", 3, "17:15:00", 3),
                                  {},
-                                 {1, 2, 3}}),
+                                 {1, 2, 3}},
+                      DefectCase{"on_earlier_days_is_not",
+                                 Kind::option,
+                                 Schema::eod,
+                                 std::string(kEodHeader) + eod("C100", 3, "17:15:00", 3) +
+                                     eod("C100", 2, "17:15:00", 1) + eod("P100", 2, "17:15:00", 2),
+                                 {},
+                                 {1, 2, 3}},
+                      DefectCase{"long_after_and_on_a_later_day_is_not",
+                                 Kind::option,
+                                 Schema::eod,
+                                 std::string(kEodHeader) + eod("C100", 2, "17:15:00", 1) +
+                                     eod("P100", 3, "17:15:00", 3) + eod("C105", 2, "17:15:00", 2) +
+                                     eod("C100", 3, "17:15:00", 4),
+                                 {},
+                                 {1, 2, 3, 4}}),
     [](const auto& tested) { return tested.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(

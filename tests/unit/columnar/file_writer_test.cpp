@@ -167,7 +167,7 @@ TEST(RowsFile, AColumnOfTooManyValuesForADictionaryGoesOnPlain) {
   for (std::uint32_t page = 0; page < 3; ++page) {
     file.begin_page(kBatchRows);
     for (std::uint32_t row = 0; row < kBatchRows; ++row) {
-      const std::uint32_t value = page * 40'000 + row;
+      const std::uint32_t value = page * kBatchRows / 2 + row / 2;
       file.rows().numbers(kBidSize)[row] = value;
       file.rows().prices(kBid)[row] = value / 100.0;
     }
@@ -178,6 +178,29 @@ TEST(RowsFile, AColumnOfTooManyValuesForADictionaryGoesOnPlain) {
   EXPECT_TRUE(is_plain_somewhere(written, kBid));
   EXPECT_FALSE(is_plain_somewhere(written, kMsOfDay));
   file.expect_read_back(read_parquet(written));
+}
+
+TEST(RowsFile, AColumnWhoseValuesHardlyRepeatIsPlainFromTheStart) {
+  // Of the first 4,096 rows three quarters may be new, and no more.
+  for (const std::uint32_t different : {3072u, 3073u}) {
+    SCOPED_TRACE(different);
+    RowsFile file;
+    for (const std::size_t size : {std::size_t{5000}, std::size_t{10}}) {
+      file.begin_page(size);
+      for (std::uint32_t row = 0; row < size; ++row) {
+        file.rows().numbers(kBidSize)[row] = 5'000'000 + row % different;
+        file.rows().prices(kBid)[row] = (row % different) / 100.0;
+      }
+      file.write_page();
+    }
+    const Bytes written = file.close();
+    for (const int column : {kBidSize, kBid}) {
+      const auto chunk = open(written)->metadata()->RowGroup(0)->ColumnChunk(column);
+      EXPECT_EQ(chunk->has_dictionary_page(), different == 3072);
+      EXPECT_EQ(is_plain_somewhere(written, column), different != 3072);
+    }
+    file.expect_read_back(read_parquet(written));
+  }
 }
 
 TEST(RowsFile, EachRowGroupHasItsOwnDictionary) {
