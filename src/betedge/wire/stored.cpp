@@ -3,11 +3,17 @@
 #include <fmt/compile.h>
 #include <fmt/format.h>
 
+#include <chrono>
+#include <iterator>
+
 #include "betedge/core/dataset.hpp"
 #include "betedge/wire/fetch_spec.hpp"
 #include "betedge/wire/python_json.hpp"
 
 namespace betedge::wire {
+
+using namespace std::chrono_literals;
+
 namespace {
 
 std::string_view role_text(Role role) {
@@ -30,34 +36,71 @@ std::string interval_json(std::chrono::milliseconds interval) {
   return interval.count() == 0 ? "null" : milliseconds_json(interval);
 }
 
-// A job of ten thousand items writes as many specs: their formats are read by the compiler.
-std::string call_json(const Call& call) {
-  return fmt::format(
-      FMT_COMPILE(
-          R"({{"role":"{}","kind":"{}","schema":"{}","root":{},"start_date":"{}","end_date":"{}",)"
-          R"("interval":{},"start_time":{},"end_time":{}}})"),
-      role_text(call.role), to_text(call.kind), to_text(call.schema),
-      wire::quoted(call.root.text()), to_yyyymmdd_text(call.dates.first),
-      to_yyyymmdd_text(call.dates.last), interval_json(call.interval),
-      milliseconds_json(call.window.start), milliseconds_json(call.window.end));
+// Of a call only what its item and the request do not say already: a job of ten thousand items
+// writes as many specs, and they are most of what it writes. Their formats are read by the
+// compiler.
+std::string call_json(const Call& call, const FetchSpec& spec) {
+  const HistoricalRequest& request = spec.request;
+  std::string json = fmt::format(FMT_COMPILE(R"({{"role":"{}","kind":"{}")"), role_text(call.role),
+                                 to_text(call.kind));
+  const auto out = std::back_inserter(json);
+  if (call.schema != request.schema)
+    fmt::format_to(out, FMT_COMPILE(R"(,"schema":"{}")"), to_text(call.schema));
+  if (call.root != request.root)
+    fmt::format_to(out, FMT_COMPILE(R"(,"root":{})"), wire::quoted(call.root.text()));
+  if (call.dates != spec.item.covers)
+    fmt::format_to(out, FMT_COMPILE(R"(,"start_date":"{}","end_date":"{}")"),
+                   to_yyyymmdd_text(call.dates.first), to_yyyymmdd_text(call.dates.last));
+  if (call.interval != request.interval)
+    fmt::format_to(out, FMT_COMPILE(R"(,"interval":{})"), interval_json(call.interval));
+  if (call.window != request.window)
+    fmt::format_to(out, FMT_COMPILE(R"(,"start_time":{},"end_time":{})"),
+                   milliseconds_json(call.window.start), milliseconds_json(call.window.end));
+  json += '}';
+  return json;
 }
 
-std::optional<Call> call_of(const Json& object) {
+// What a call does not say is its item's and the request's. Older versions said all of it.
+std::optional<Call> call_of(const Json& object, const HistoricalRequest& request,
+                            const DateRange& covers) {
+  const auto says = [&object](std::string_view name) { return member(object, name) != nullptr; };
   const auto role = role_of(object);
   const auto kind = kind_of(object);
-  const auto schema = schema_of(object);
-  auto root = symbol_of(object, "root");
+  const auto schema = says("schema") ? schema_of(object) : request.schema;
+  auto root = says("root") ? symbol_of(object, "root") : request.root;
   if (kind == Kind::earnings) root = Symbol();
-  const auto dates = dates_of(object, "start_date", "end_date");
+  const auto dates =
+      says("start_date") || says("end_date") ? dates_of(object, "start_date", "end_date") : covers;
   if (!role || !kind || !schema || !root || !dates) return std::nullopt;
-  return Call{
-      .kind = *kind,
-      .schema = *schema,
-      .root = *root,
-      .dates = *dates,
-      .interval = milliseconds_of(object, "interval").value_or(std::chrono::milliseconds{0}),
-      .window = window_of(object),
-      .role = *role};
+  return Call{.kind = *kind,
+              .schema = *schema,
+              .root = *root,
+              .dates = *dates,
+              .interval = says("interval") ? milliseconds_of(object, "interval").value_or(0ms)
+                                           : request.interval,
+              .window = says("start_time") || says("end_time") ? window_of(object) : request.window,
+              .role = *role};
+}
+
+// As a job's request is stored, without what says nothing.
+std::string request_json_of_spec(const HistoricalRequest& request) {
+  if (request.kind == Kind::earnings) return to_json(request);
+  std::string json = fmt::format(
+      FMT_COMPILE(R"({{"kind":"{}","root":{},"start_date":"{}","end_date":"{}","schema":"{}",)"
+                  R"("return_format":"{}","mode":"{}")"),
+      to_text(request.kind), wire::quoted(request.root.text()),
+      to_yyyymmdd_text(request.dates.first), to_yyyymmdd_text(request.dates.last),
+      to_text(request.schema), to_text(request.format), to_text(request.existing));
+  const auto out = std::back_inserter(json);
+  if (request.interval != 0ms)
+    fmt::format_to(out, FMT_COMPILE(R"(,"interval":{})"), interval_json(request.interval));
+  if (request.window.start)
+    fmt::format_to(out, FMT_COMPILE(R"(,"start_time":{})"),
+                   milliseconds_json(request.window.start));
+  if (request.window.end)
+    fmt::format_to(out, FMT_COMPILE(R"(,"end_time":{})"), milliseconds_json(request.window.end));
+  json += '}';
+  return json;
 }
 
 std::optional<FetchSpec> spec_of(const Json& object) {
@@ -73,7 +116,7 @@ std::optional<FetchSpec> spec_of(const Json& object) {
   if (!request || !key) return std::nullopt;
   std::vector<Call> calls;
   for (const Json& call_json : *calls_json) {
-    auto call = call_of(call_json);
+    auto call = call_of(call_json, *request, *covers);
     if (!call) return std::nullopt;
     calls.push_back(*std::move(call));
   }
@@ -260,11 +303,11 @@ std::string to_json(const FetchSpec& spec) {
   std::string calls;
   for (const Call& call : spec.item.calls) {
     if (!calls.empty()) calls += ',';
-    calls += call_json(call);
+    calls += call_json(call, spec);
   }
   return fmt::format(
       FMT_COMPILE(R"({{"request":{},"key":{},"covers_from":"{}","covers_to":"{}","calls":[{}]}})"),
-      to_json(spec.request), wire::quoted(spec.item.key.text()),
+      request_json_of_spec(spec.request), wire::quoted(spec.item.key.text()),
       to_yyyymmdd_text(spec.item.covers.first), to_yyyymmdd_text(spec.item.covers.last), calls);
 }
 

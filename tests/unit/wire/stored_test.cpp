@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <random>
@@ -153,6 +154,57 @@ TEST(FetchSpecTest, EveryPlannedItemComesBackAsItself) {
       ASSERT_EQ(to_json(*read), json);
     }
   }
+}
+
+// A store may hold fetches of an older version, which wrote every member of every call.
+TEST(FetchSpecTest, OneOfAnOlderVersionIsRead) {
+  const HistoricalRequest request{.kind = Kind::option,
+                                  .root = Symbol::parse("TEST").value(),
+                                  .dates = {sys_days{2024y / 1 / 2}, sys_days{2024y / 1 / 31}},
+                                  .schema = Schema::quote,
+                                  .interval = 15min,
+                                  .window = {10h, {}},
+                                  .existing = Existing::replace};
+  const auto item = plan(request, sys_days{2030y / 1 / 1}).items.at(0);
+  const auto call = [](std::string_view role, std::string_view kind) {
+    return fmt::format(
+        R"({{"role":"{}","kind":"{}","schema":"quote","root":"TEST","start_date":"20240102",)"
+        R"("end_date":"20240102","interval":900000,"start_time":36000000,"end_time":null}})",
+        role, kind);
+  };
+  const auto read = fetch_spec_from_json(fmt::format(
+      R"({{"request":{},"key":"{}","covers_from":"20240102","covers_to":"20240102",)"
+      R"("calls":[{},{}]}})",
+      to_json(request), item.key.text(), call("primary", "option"), call("underlying", "stock")));
+  ASSERT_TRUE(read.has_value()) << read.error().message;
+  EXPECT_EQ(read->request, request);
+  EXPECT_EQ(read->item.covers, item.covers);
+  EXPECT_EQ(read->item.calls, item.calls);
+}
+
+TEST(FetchSpecTest, ACallSaysOnlyWhatIsNotTheItemsOrTheRequests) {
+  const HistoricalRequest request{.kind = Kind::option,
+                                  .root = Symbol::parse("TEST").value(),
+                                  .dates = {sys_days{2024y / 1 / 2}, sys_days{2024y / 1 / 2}},
+                                  .schema = Schema::quote,
+                                  .interval = 15min,
+                                  .window = {10h, {}}};
+  auto item = plan(request, sys_days{2030y / 1 / 1}).items.at(0);
+  EXPECT_TRUE(to_json(FetchSpec{request, item})
+                  .ends_with(R"("calls":[{"role":"primary","kind":"option"},)"
+                             R"({"role":"underlying","kind":"stock"}]})"));
+  Call& call = item.calls.at(1);
+  call.schema = Schema::ohlc;
+  call.root = Symbol::parse("OTHER").value();
+  call.dates.last = sys_days{2024y / 1 / 3};
+  call.interval = 0ms;
+  call.window = {};
+  const auto json = to_json(FetchSpec{request, item});
+  EXPECT_EQ(fetch_spec_from_json(json).value().item.calls, item.calls) << json;
+  EXPECT_TRUE(json.ends_with(R"("schema":"ohlc","root":"OTHER","start_date":"20240102",)"
+                             R"("end_date":"20240103","interval":null,"start_time":null,)"
+                             R"("end_time":null}]})"))
+      << json;
 }
 
 TEST(FetchSpecTest, ABrokenOneIsRefused) {
