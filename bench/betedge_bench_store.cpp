@@ -28,6 +28,7 @@
 #include "betedge/jobs/sqlite_store.hpp"
 #include "betedge/net/asio_runtime.hpp"
 #include "betedge/ports/async.hpp"
+#include "betedge/wire/fetch_spec.hpp"
 
 namespace betedge {
 namespace {
@@ -61,25 +62,31 @@ std::vector<NewFetch> fetches_of(std::size_t first_symbol, std::size_t items) {
   std::vector<NewFetch> fetches;
   fetches.reserve(items);
   for (std::size_t i = 0; i < items; ++i) {
-    const auto root = symbol(first_symbol + i / kDays);
+    const auto root = core::Symbol::parse(symbol(first_symbol + i / kDays)).value();
     const auto day =
         std::chrono::sys_days(std::chrono::year{2024} / 1 / 1) + std::chrono::days(i % kDays);
     const auto date = to_yyyymmdd_text(day);
-    const auto key = fmt::format("historical-options/quote/15m/all/{}/{}/{}/{}/data.parquet", root,
-                                 date.substr(0, 4), date.substr(4, 2), date.substr(6, 2));
-    const auto call = [&](std::string_view role, std::string_view kind) {
-      return fmt::format(
-          R"({{"role":"{}","kind":"{}","schema":"quote","root":"{}","start_date":"{}",)"
-          R"("end_date":"{}","interval":900000,"start_time":null,"end_time":null}})",
-          role, kind, root, date, date);
-    };
-    auto spec = fmt::format(
-        R"({{"request":{{"kind":"option","root":"{0}","start_date":"{1}","end_date":"{1}",)"
-        R"("schema":"quote","interval":900000,"return_format":"parquet","start_time":null,)"
-        R"("end_time":null,"mode":"skip","force_refresh":false}},"key":"{2}",)"
-        R"("covers_from":"{1}","covers_to":"{1}","calls":[{3},{4}]}})",
-        root, date, key, call("primary", "option"), call("underlying", "stock"));
-    fetches.push_back({value_of(ObjectKey::parse(key)), date, std::move(spec)});
+    const core::HistoricalRequest request{.kind = core::Kind::option,
+                                          .root = root,
+                                          .dates = {day, day},
+                                          .schema = core::Schema::quote,
+                                          .interval = std::chrono::minutes(15)};
+    core::Call call{.kind = request.kind,
+                    .schema = request.schema,
+                    .root = root,
+                    .dates = request.dates,
+                    .interval = request.interval};
+    core::PlannedItem item{
+        .key = value_of(ObjectKey::parse(
+            fmt::format("historical-options/quote/15m/all/{}/{}/{}/{}/data.parquet", root.text(),
+                        date.substr(0, 4), date.substr(4, 2), date.substr(6, 2)))),
+        .covers = request.dates,
+        .calls = {call}};
+    call.kind = core::Kind::stock;
+    call.role = core::Role::underlying;
+    item.calls.push_back(call);
+    auto key = item.key;
+    fetches.push_back({std::move(key), date, wire::to_json({request, std::move(item)})});
   }
   return fetches;
 }
