@@ -158,7 +158,7 @@ def test_a_browser_logs_in_and_out(guarded, tokens):
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'sha256-")
     assert "<script" not in page.text
     answer = login(client, tokens["submit"], ours)
-    assert (answer.status, answer.headers["Location"]) == (303, "/")
+    assert (answer.status, answer.headers["Location"]) == (303, "/ui")
     cookie, *attributes = answer.headers["Set-Cookie"].split("; ")
     assert re.fullmatch(r"betedge_session=[\w-]{43}", cookie)
     assert set(attributes) == {"HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=43200"}

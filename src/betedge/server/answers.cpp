@@ -117,6 +117,25 @@ bool matches(std::string_view if_none_match, std::string_view etag) {
   return false;
 }
 
+bool takes_gzip(std::string_view accept_encoding) {
+  double named = -1;
+  double any = -1;
+  while (!accept_encoding.empty()) {
+    auto coding = take_until(accept_encoding, ',');
+    const auto name = trimmed(take_until(coding, ';'));
+    double weight = 1;
+    while (!coding.empty()) {
+      const auto parameter = trimmed(take_until(coding, ';'));
+      if (parameter.size() >= 2 && net::equal_ignoring_case(parameter.substr(0, 2), "q="))
+        weight = weight_of(parameter.substr(2));
+    }
+    if (net::equal_ignoring_case(name, "gzip") || net::equal_ignoring_case(name, "x-gzip"))
+      named = weight;
+    if (name == "*") any = weight;
+  }
+  return (named >= 0 ? named : any) > 0;
+}
+
 net::ServerResponse problem_answer(wire::ProblemCode code, std::string_view detail) {
   const auto& problem = wire::problem_of(code);
   return problem_answer({problem.status, wire::detail_json(detail), code});

@@ -22,6 +22,9 @@ net::ServerResponse html_answer(int status, std::string page, std::string_view s
 // RFC 9110, 13.1.2: whether If-None-Match is "*" or lists this tag, compared weakly.
 bool matches(std::string_view if_none_match, std::string_view etag);
 
+// RFC 9110, 12.5.3: whether Accept-Encoding takes gzip.
+bool takes_gzip(std::string_view accept_encoding);
+
 // The header that names an error's code; also for HEAD, which has no body to read it from.
 inline constexpr std::string_view kErrorHeader = "Betedge-Error";
 

@@ -135,6 +135,8 @@ struct Api::Impl {
   }
 
   Task<ServerResponse> dispatch(RequestInHand& call) {
+    // What people type into an address bar.
+    if (call.request.path == "/ui/") call.request.path.pop_back();
     auto routing = route(endpoints(), call.request.method, call.request.path);
     auto* found = std::get_if<Found>(&routing);
     const auto needed = found == nullptr ? Access::open : endpoints()[found->endpoint].access;

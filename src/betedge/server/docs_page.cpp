@@ -276,7 +276,8 @@ net::ServerResponse docs_page(std::span<const Endpoint> endpoints, std::string_v
       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width\">\n<title>betedge: the API</title>\n"
       "<style>{}</style>\n</head>\n<body>\n<main>\n<h1>betedge</h1>\n"
-      "<p><small>version {} · <a href=\"/openapi.json\">OpenAPI 3.1</a></small></p>\n<p>{}</p>\n",
+      "<p><small>version {} · <a href=\"/ui\">dashboard</a> · "
+      "<a href=\"/openapi.json\">OpenAPI 3.1</a></small></p>\n<p>{}</p>\n",
       kStyle, escaped(version), prose(introduction()));
   page +=
       "<p>The examples work as they are after these two lines; the second only where the server "

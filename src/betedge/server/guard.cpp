@@ -340,7 +340,7 @@ ServerResponse Guard::log_in(const ServerRequest& request) {
   }
   backoff_.succeeded(address);
   log_.event(Level::info, "login", {{"client", entry->name}, {"peer", request.peer}});
-  auto answer = as_page ? see_other("/")
+  auto answer = as_page ? see_other("/ui")
                         : json_answer(200, fmt::format(R"({{"client":{},"access":{}}})",
                                                        wire::quoted(entry->name),
                                                        wire::quoted(to_text(entry->access))));

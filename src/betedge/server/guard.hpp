@@ -60,7 +60,7 @@ class Guard {
 
   // GET /login: a page with a form for the token.
   net::ServerResponse login_page() const;
-  // POST /login: the token, as a form's `token` (answered 303 to "/") or as JSON {"token":"…"}
+  // POST /login: the token, as a form's `token` (answered 303 to "/ui") or as JSON {"token":"…"}
   // (200 {"client","access"}), for the cookie `betedge_session`. 401 for a token that is nobody's,
   // 429 with Retry-After when the address has failed often, 415 for any other body, 409 when this
   // server knows no tokens.

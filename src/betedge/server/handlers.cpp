@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "betedge/server/answers.hpp"
+#include "betedge/server/dashboard.hpp"
 
 namespace betedge::server {
 
@@ -114,6 +115,7 @@ std::span<const Handlers::Route> Handlers::routes() {
   const std::vector<std::string_view> of_state{"ETag", "Cache-Control", "Retry-After"};
   constexpr std::string_view kStream = "text/event-stream";
   constexpr std::string_view kHtml = "text/html";
+  static const auto kFileExample = fmt::format("/ui/files/{}/app.js\"", web_version());
   static const std::vector<Route> kOfJobs{
       {{.method = get,
         .pattern = "/",
@@ -386,6 +388,50 @@ std::span<const Handlers::Route> Handlers::routes() {
         .answers = {{200, "Text", "The page.", {}, kHtml}},
         .example = "/docs\""},
        &Handlers::get_docs},
+      {{.method = get,
+        .pattern = "/ui",
+        .access = Access::open,
+        .subject = dashboard,
+        .summary = "The dashboard",
+        .text = "A page that asks this API for all that it shows; where tokens are asked for, it "
+                "begins with a login.",
+        .parameters = {{In::header, "If-None-Match", R"({"type":"string"})",
+                        "The `ETag` that is known: 304 while it is still right."}},
+        .answers = {{200, "Text", "The page.", {"ETag", "Cache-Control"}, kHtml},
+                    {304, "", "It is as `If-None-Match` says.", {"ETag", "Cache-Control"}}},
+        .example = "/ui\""},
+       &Handlers::get_dashboard},
+      {{.method = get,
+        .pattern = "/ui/files/{file...}",
+        .access = Access::open,
+        .subject = dashboard,
+        .summary = "A file of the dashboard",
+        .text = "Scripts, styles and the icon, below a digest of all of them: to be kept for ever.",
+        .parameters = {{In::path, "file", R"({"type":"string","minLength":1,"maxLength":256})",
+                        "The digest and the file's name, as the page names them."},
+                       {In::header, "If-None-Match", R"({"type":"string"})",
+                        "The `ETag` that is known: 304 while it is still right."}},
+        .answers = {{200, "Text", "The file.", {"ETag", "Cache-Control"}, "*/*"},
+                    {304, "", "It is as `If-None-Match` says.", {"ETag", "Cache-Control"}}},
+        .problems = {not_found},
+        .example = kFileExample},
+       &Handlers::get_dashboard_file},
+      {{.method = get,
+        .pattern = "/ui/{page...}",
+        .access = Access::open,
+        .subject = dashboard,
+        .summary = "A page of the dashboard",
+        .text = "The same page as `/ui`, which shows what the address names: `/ui/jobs`, "
+                "`/ui/jobs/{job_id}`, `/ui/submit`, `/ui/activity`.",
+        .parameters = {{In::path, "page",
+                        R"({"type":"string","minLength":1,"maxLength":256,"examples":["jobs"]})",
+                        "What to show."},
+                       {In::header, "If-None-Match", R"({"type":"string"})",
+                        "The `ETag` that is known: 304 while it is still right."}},
+        .answers = {{200, "Text", "The page.", {"ETag", "Cache-Control"}, kHtml},
+                    {304, "", "It is as `If-None-Match` says.", {"ETag", "Cache-Control"}}},
+        .example = "/ui/jobs\""},
+       &Handlers::get_dashboard},
       {{.method = get,
         .pattern = "/login",
         .access = Access::open,

@@ -139,6 +139,8 @@ class Handlers {
   Task<net::ServerResponse> put_upstream(Call& call);
   Task<net::ServerResponse> get_openapi(Call& call);
   Task<net::ServerResponse> get_docs(Call& call);
+  Task<net::ServerResponse> get_dashboard(Call& call);
+  Task<net::ServerResponse> get_dashboard_file(Call& call);
   Task<net::ServerResponse> get_login(Call& call);
   Task<net::ServerResponse> post_login(Call& call);
   Task<net::ServerResponse> post_logout(Call& call);

@@ -18,7 +18,16 @@ enum class Method : std::uint8_t { get, post, put, del };
 std::string_view to_text(Method method);  // "GET"
 
 // What an endpoint is about; the description groups by it.
-enum class Subject : std::uint8_t { submit, jobs, watching, lake, upstreams, operations, access };
+enum class Subject : std::uint8_t {
+  submit,
+  jobs,
+  watching,
+  lake,
+  upstreams,
+  dashboard,
+  operations,
+  access
+};
 
 enum class In : std::uint8_t { path, query, header };
 std::string_view to_text(In in);  // "path"

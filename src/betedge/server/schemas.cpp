@@ -489,6 +489,9 @@ constexpr std::array kSubjects{
                 "What the jobs have brought, as it lies there: what there is, what is missing, "
                 "whether it is still what was written, and the bytes themselves."},
     SubjectText{Subject::upstreams, "upstreams", "Upstreams", "Where the data comes from."},
+    SubjectText{Subject::dashboard, "dashboard", "Dashboard",
+                "The same in a browser, at `/ui`: what the lake has and lacks, day by day, jobs "
+                "while they run, submitting, and the upstreams."},
     SubjectText{Subject::operations, "operations", "Operations",
                 "Probes, metrics, and what this is."},
     SubjectText{

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "betedge/server/answers.hpp"
+#include "betedge/server/dashboard.hpp"
 #include "betedge/server/description.hpp"
 #include "betedge/server/handlers.hpp"
 #include "betedge/wire/python_json.hpp"
@@ -128,6 +129,14 @@ Task<ServerResponse> Handlers::get_openapi(Call&) {
 
 Task<ServerResponse> Handlers::get_docs(Call&) {
   co_return docs_page(endpoints(), options_.version);
+}
+
+Task<ServerResponse> Handlers::get_dashboard(Call& call) {
+  co_return dashboard_page(call.request);
+}
+
+Task<ServerResponse> Handlers::get_dashboard_file(Call& call) {
+  co_return dashboard_file(call.request, call.parameter);
 }
 
 Task<ServerResponse> Handlers::get_login(Call&) {

@@ -1,3 +1,6 @@
+#include <fmt/format.h>
+
+#include "betedge/server/dashboard.hpp"
 #include "unit/server/api_world.hpp"
 
 namespace betedge::server {
@@ -26,6 +29,8 @@ TEST_F(ApiTest, AnswersEveryEndpointOfItsTableAndNoOtherMethodOfIt) {
     if (const auto at = path.find("{name}"); at != std::string::npos)
       path.replace(at, 6, "thetadata");
     if (const auto at = path.find("{key...}"); at != std::string::npos) path.replace(at, 8, "a/b");
+    if (const auto at = path.find("{file...}"); at != std::string::npos)
+      path.replace(at, 9, fmt::format("{}/app.js", web_version()));
     EXPECT_NE(ask(std::string(to_text(endpoint.method)), path).status, 404) << path;
     const auto wrong = ask("PATCH", path);
     EXPECT_EQ(wrong.status, 405) << path;
@@ -63,8 +68,9 @@ TEST_F(ApiTest, IsOpenOnlyWhereAnybodyMayAsk) {
   std::vector<std::string_view> open;
   for (const auto& endpoint : Api::endpoints())
     if (endpoint.access == Access::open) open.push_back(endpoint.pattern);
-  EXPECT_THAT(
-      open, ElementsAre("/health", "/health/live", "/health/ready", "/login", "/login", "/logout"));
+  EXPECT_THAT(open,
+              ElementsAre("/health", "/health/live", "/health/ready", "/ui", "/ui/files/{file...}",
+                          "/ui/{page...}", "/login", "/login", "/logout"));
 }
 
 TEST_F(ApiTest, AsksForATokenBeforeAnythingElse) {
@@ -79,6 +85,8 @@ TEST_F(ApiTest, AsksForATokenBeforeAnythingElse) {
       EXPECT_EQ(ask(method, path).status, 401) << path;
       const auto known = ask(method, path, {}, "", {{"Authorization", "Bearer a"}});
       EXPECT_EQ(known.status == 403, endpoint.access > Access::read) << path;
+    } else if (path == "/ui/files/{file...}") {
+      EXPECT_EQ(ask(method, path).status, 404);
     } else if (path != "/login" || method == "GET") {
       EXPECT_LT(ask(method, path).status, 300) << path;
     }

@@ -285,7 +285,7 @@ TEST_F(GuardLogin, GivesABrowserACookieForItsToken) {
   auto guard = token_guard();
   const auto answer = guard.log_in(form("read%2Dtoken"));
   EXPECT_EQ(answer.status, 303);
-  EXPECT_EQ(header(answer, "Location"), "/");
+  EXPECT_EQ(header(answer, "Location"), "/ui");
   EXPECT_THAT(header(answer, "Set-Cookie"),
               ::testing::MatchesRegex("betedge_session=[A-Za-z0-9_-]{43}; Path=/; Max-Age=43200; "
                                       "HttpOnly; SameSite=Strict"));
