@@ -3,10 +3,12 @@
 import asyncio
 import inspect
 import json
+import subprocess
 import threading
 import urllib.request
 from datetime import date
 
+import httpx
 import pytest
 
 import betedge
@@ -18,6 +20,40 @@ WEEK = ("2024-01-02", "2024-01-05")
 def put(server, path, **members):
     request = urllib.request.Request(server.terminal_control + path, json.dumps(members).encode(), {"Content-Type": "application/json"}, method="PUT")
     urllib.request.urlopen(request).close()
+
+
+class Between(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """What lies between a client and its server: each rule may answer a request itself, by None it lets it through."""
+
+    def __init__(self, *rules):
+        self.rules, self.seen = rules, []
+        self.blocking, self.waiting = httpx.HTTPTransport(), httpx.AsyncHTTPTransport()
+
+    def answer(self, request):
+        self.seen.append(request)
+        return next((found for rule in self.rules if (found := rule(request)) is not None), None)
+
+    def handle_request(self, request):
+        return self.answer(request) or self.blocking.handle_request(request)
+
+    async def handle_async_request(self, request):
+        return self.answer(request) or await self.waiting.handle_async_request(request)
+
+
+def first(*answers):
+    """A rule that gives these answers, one a request, and then none."""
+    left = list(answers)
+    return lambda request: left.pop(0) if left else None
+
+
+def no_events(request):
+    return httpx.Response(501) if request.url.path.endswith("/events") else None
+
+
+def no_long_polls(request):
+    """Asked to hold a request, it answers at once."""
+    if request.url.params.get("wait"):
+        request.url = request.url.copy_remove_param("wait")
 
 
 @pytest.fixture
@@ -136,8 +172,6 @@ def test_waiting_survives_a_server_that_is_killed_and_comes_back():
 
 
 def test_a_token_is_asked_for_and_sent(tmp_path, monkeypatch):
-    import subprocess
-
     tokens = tmp_path / "tokens"
     said = subprocess.run([binary(), "token", "tester", "--scope", "submit", "--file", tokens], capture_output=True, text=True)
     assert said.returncode == 0, said.stderr
@@ -153,9 +187,99 @@ def test_a_token_is_asked_for_and_sent(tmp_path, monkeypatch):
             assert known.jobs() == []
 
 
+def test_a_token_without_the_scope_may_not(tmp_path):
+    tokens = tmp_path / "tokens"
+    said = subprocess.run([binary(), "token", "reader", "--scope", "read", "--file", tokens], capture_output=True, text=True, check=True)
+    with BetEdge(BETEDGE_TOKENS=str(tokens)) as server:
+        with server.client(token=said.stdout.split()[-1]) as reader, pytest.raises(betedge.NotAuthorized) as raised:
+            assert reader.jobs() == []
+            reader.historical.stock("AAPL", *WEEK, schema="eod")
+        assert raised.value.status == 403
+        with server.client(token="wrong") as nobody, pytest.raises(betedge.NotAuthorized) as raised:
+            betedge.Job(nobody._driver, "01a218c9-9cc7-7378-b5d9-577355e0f670").wait_for_completion(timeout=60)
+        assert raised.value.status == 401
+
+
+def test_a_busy_server_is_asked_again_under_one_key_for_each_call(betedge_server):
+    between = Between(first(httpx.Response(503, headers={"Retry-After": "0"}), httpx.Response(429, headers={"Retry-After": "0"})))
+    with betedge_server.client(transport=between) as client:
+        job = client.historical.stock("AAPL", *WEEK, schema="eod")
+        assert len(between.seen) == 3 and len({request.headers["Idempotency-Key"] for request in between.seen}) == 1
+        client.historical.stock("AAPL", *WEEK, schema="eod")
+        assert between.seen[3].headers["Idempotency-Key"] != between.seen[0].headers["Idempotency-Key"]
+        job.wait_for_completion(timeout=60)
+    for status, kind in ((503, betedge.Unavailable), (429, betedge.TooManyRequests)):
+        between = Between(lambda request, status=status: httpx.Response(status, headers={"Retry-After": "0"}))
+        with betedge_server.client(transport=between) as client, pytest.raises(kind):
+            client.jobs()
+        assert len(between.seen) == 3
+
+
+def test_a_lost_answer_makes_no_second_job(betedge_server):
+    lost = []
+
+    def lose(request):
+        if request.method == "POST" and not lost:
+            lost.append(httpx.HTTPTransport().handle_request(request).read())
+            raise httpx.ReadError("the line broke")
+
+    with betedge_server.client(transport=Between(lose)) as client:
+        job = client.historical.stock("AAPL", *WEEK, schema="eod")
+        assert [known.id for known in client.jobs()] == [job.id] == [json.loads(lost[0])["job_id"]]
+
+
+@pytest.mark.parametrize("rules", [[no_events], [no_events, no_long_polls]], ids=["long polls", "polls"])
+@pytest.mark.parametrize("kind", [betedge.Client, betedge.AsyncClient])
+def test_without_events_both_clients_wait_all_the_same(betedge_server, rules, kind):
+    put(betedge_server, "/sim/state", terminal="gone")
+    between, seen = Between(*rules), []
+
+    def watch(now):
+        if not seen:
+            put(betedge_server, "/sim/state", terminal="up")
+        seen.append(now.state)
+
+    if kind is betedge.Client:
+        with betedge.Client(betedge_server.url, transport=between) as client:
+            done = client.historical.stock("AAPL", *WEEK, schema="eod").wait_for_completion(timeout=60, on_progress=watch)
+    else:
+        async def story():
+            async with betedge.AsyncClient(betedge_server.url, transport=between) as client:
+                return await (await client.historical.stock("AAPL", *WEEK, schema="eod")).wait_for_completion(timeout=60, on_progress=watch)
+
+        done = asyncio.run(story())
+    assert done.state == "completed" and seen[0] != "completed" and seen[-1] == "completed"
+    assert not any(request.headers.get("Last-Event-ID") for request in between.seen)
+    assert any("wait=" in str(request.url) for request in between.seen) == (no_long_polls not in rules)
+
+
+def test_the_time_is_up_while_there_is_progress_all_the_time():
+    with BetEdge(sim=["--contracts", "20", "--latency", "100ms"], THETA_CONCURRENCY="1") as server, server.client() as client:
+        job = client.historical.option("AAPL", "2024-01-02", "2024-03-28", schema="ohlc", interval="15m")
+        seen = []
+        with pytest.raises(betedge.WaitTimeout) as raised:
+            job.wait_for_completion(timeout=1, on_progress=seen.append)
+        assert len(seen) > 1 and raised.value.job == seen[-1] and not job.refresh().has_ended
+        job.cancel()
+
+
+def test_an_address_that_is_none_is_refused_at_once():
+    with pytest.raises(ValueError, match="http://127.0.0.1:8000"):
+        betedge.Client("127.0.0.1:8000")
+
+
 def test_nobody_there():
     with betedge.Client("http://127.0.0.1:9", retries=0) as client, pytest.raises(betedge.ConnectionFailed, match="127.0.0.1:9"):
         client.jobs()
+
+
+def test_wait_all_waits_for_the_others_when_one_fails(betedge_server):
+    put(betedge_server, "/sim/faults", faults=["wrong-header@date=20240103"])
+    with betedge_server.client() as client:
+        partial, whole = (client.historical.option("AAPL", *days, schema="ohlc", interval="15m") for days in (WEEK, ("2024-01-08", "2024-01-12")))
+        with pytest.raises(betedge.PartialResult) as raised:
+            client.wait_all([partial, whole], timeout=60)
+        assert raised.value.job.id == partial.id and whole.state == "completed"
 
 
 def test_wait_all_waits_for_each(client):

@@ -102,6 +102,8 @@ def test_the_test_kit_says_what_is_wrong(monkeypatch, tmp_path):
         _Process(["serve", "--no-such-option"], {}, tmp_path, "never")
     with pytest.raises(RuntimeError, match="ended at once"):
         BetEdge(sim=["--no-such-option"])
+    with pytest.raises(RuntimeError, match="serve ended at once"):
+        BetEdge(BETEDGE_LAKE="ftp://nowhere")  # the terminal that it had started is ended again
     monkeypatch.delenv("BETEDGE_BINARY")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="BETEDGE_BINARY"):

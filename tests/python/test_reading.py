@@ -1,5 +1,8 @@
 """Reading a request's objects back: exactly those, from a folder and from a bucket."""
 
+import json
+import subprocess
+import sys
 import warnings
 
 import pyarrow.fs
@@ -7,9 +10,10 @@ import pytest
 
 import betedge
 from betedge.legacy import BetEdgeClient
-from betedge.models import Plan
-from betedge.reading import Reading, _need
+from betedge.reading import _need
 from betedge.requests import historical
+from betedge.testing import BetEdge
+from conftest import ROOT
 
 REQUEST = historical("option", "AAPL", "2024-01-02", "2024-01-04", schema="quote", interval="15m")
 
@@ -57,21 +61,74 @@ def test_arrow_files_are_read_as_what_they_are(client):
     assert client.read(request).to_arrow().num_rows == rows
 
 
-def test_a_lake_that_is_seen_elsewhere_or_lies_in_a_bucket(filled, betedge_server, monkeypatch):
-    plan = filled.plan(REQUEST)
+def test_a_lake_that_this_machine_does_not_see_is_not_taken_for_days_without_data(filled, tmp_path):
+    with pytest.raises(betedge.MissingObjects, match="where this machine sees its lake") as raised:
+        filled.read(REQUEST, lake=str(tmp_path))
+    assert len(raised.value.keys) == 3
+    assert filled.read(REQUEST, lake=str(tmp_path), allow_missing=True).missing == raised.value.keys
+
+
+def test_days_without_data_are_not_missing(client):
+    """The simulator's market begins on 1 June 2012."""
+    request = historical("option", "AAPL", "2012-05-30", "2012-06-04", schema="ohlc", interval="15m")
+    done = client.submit(request).wait_for_completion(timeout=60)
+    reading = client.read(request)
+    assert (done.items["no_data"], len(reading.files), reading.missing) == (2, 2, [])
+    assert reading.to_arrow().num_rows == done.rows
+
+
+def test_stocks_of_several_symbols_say_whose_they_are(client):
+    request = historical("stock", ["AAPL", "MSFT"], "2024-01-02", "2024-01-03", schema="ohlc", interval="15m")
+    rows = client.submit(request).wait_for_completion(timeout=60).rows
+    reading = client.read(request)
+    assert [group["count"] for group in reading.to_arrow().group_by("root").aggregate([([], "count_all")]).rename_columns(["root", "count"]).to_pylist()] == [rows // 2] * 2
+    assert set(reading.scan().to_table(columns=["root"])["root"].to_pylist()) == {"AAPL", "MSFT"}
+    assert reading.to_duckdb().filter("root = 'MSFT'").count("*").fetchall() == [(rows // 2,)]
+    import polars
+
+    assert reading.to_polars().filter(polars.col("root") == "AAPL").collect().height == rows // 2
+
+
+@pytest.fixture
+def s3():
+    """The S3 server of the object store's contract; it ends with its standard input."""
+    popen = subprocess.Popen([sys.executable, ROOT / "tests/contract/object_store/s3_server.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    ready = json.loads(popen.stdout.readline())
+    import boto3
+
+    keys = ready["may_all"]
+    boto3.client("s3", endpoint_url=ready["endpoint"], region_name="us-east-1", aws_access_key_id=keys["access_key"],
+                 aws_secret_access_key=keys["secret_key"]).create_bucket(Bucket="mine")
+    yield ready["endpoint"], keys
+    popen.stdin.close()
+    popen.wait(30)
+    popen.stdout.close()
+
+
+def test_a_lake_in_a_bucket_is_read_there(s3, monkeypatch):
+    endpoint, keys = s3
+    address = endpoint.removeprefix("http://")
+    with BetEdge(sim=["--contracts", "20"], BETEDGE_LAKE="s3://mine/lake", MINIO_ENDPOINT=address, MINIO_ACCESS_KEY=keys["access_key"],
+                 MINIO_SECRET_KEY=keys["secret_key"]) as server, server.client() as client:
+        rows = client.submit(REQUEST).wait_for_completion(timeout=60).rows
+        bucket = pyarrow.fs.S3FileSystem(access_key=keys["access_key"], secret_key=keys["secret_key"], endpoint_override=address, scheme="http", region="us-east-1")
+        reading = client.read(REQUEST, filesystem=bucket)
+        assert (reading.lake, len(reading.files), reading.to_arrow().num_rows) == ("s3://mine/lake", 3, rows)
+        # Or by what is customary in the environment.
+        for name, value in {"AWS_ACCESS_KEY_ID": keys["access_key"], "AWS_SECRET_ACCESS_KEY": keys["secret_key"], "AWS_ENDPOINT_URL": endpoint,
+                            "AWS_DEFAULT_REGION": "us-east-1"}.items():
+            monkeypatch.setenv(name, value)
+        assert client.read(REQUEST).to_polars().collect().height == rows
+        wider = historical("option", "AAPL", "2024-01-02", "2024-01-05", schema="quote", interval="15m")
+        with pytest.raises(betedge.MissingObjects) as raised:
+            client.read(wider)
+        assert [key[-23:-13] for key in raised.value.keys] == ["2024/01/05"]
+
+
+def test_a_lake_that_is_seen_elsewhere(filled, betedge_server):
     assert len(filled.read(REQUEST, lake=f"{betedge_server.lake}/").files) == 3
-    # A bucket is whatever pyarrow's file system says: the same objects behind another one.
     folder = pyarrow.fs.SubTreeFileSystem(str(betedge_server.lake.parent), pyarrow.fs.LocalFileSystem())
-    assert Reading(plan, "s3://lake", folder).to_arrow().num_rows > 0
-    asked = []
-    monkeypatch.setattr(pyarrow.fs, "FileSystem", type("FileSystem", (), {"from_uri": staticmethod(lambda uri: asked.append(uri) or (folder, "lake"))}))
-    assert len(Reading(plan, "s3://bucket/lake").files) == 3 and asked == ["s3://bucket/lake"]
-
-
-def test_a_day_without_data_is_not_missing(filled):
-    plan = filled.plan(REQUEST)
-    raw = dict(plan.raw) | {"items": [*plan.raw["items"], {"key": "no/such/data.parquet", "state": "present", "covers": ["20240105", "20240105"], "calls": 0}]}
-    assert Reading(Plan.read(raw), filled.read(REQUEST).lake).missing == []
+    assert filled.read(REQUEST, lake="lake", filesystem=folder).to_arrow().num_rows > 0
 
 
 def test_a_library_that_is_not_there_is_named_with_its_extra():

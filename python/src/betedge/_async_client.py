@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import httpx
 
 from . import _flows as flows
+from ._client import answer_of
 from ._display import as_html
 from ._settings import Settings
 from .errors import ConnectionFailed
@@ -21,29 +22,6 @@ from .reading import Reading
 from .requests import Day, Format, Mode, Request, Schema, earnings, historical
 
 T = TypeVar("T")
-class _Stream:
-    def __init__(self, answer: httpx.Response) -> None:
-        self._answer, self.status = answer, answer.status_code
-        self._lines = answer.aiter_lines()
-        self._parser = flows.EventParser()
-
-    @staticmethod
-    async def open(http: httpx.AsyncClient, effect: flows.OpenStream) -> _Stream:
-        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": effect.last_id} if effect.last_id else {})
-        request = http.build_request("GET", effect.path, headers=headers, timeout=httpx.Timeout(effect.patience, connect=10.0))
-        return _Stream(await http.send(request, stream=True))
-
-    async def next(self) -> Event | None:
-        try:
-            async for line in self._lines:
-                if event := self._parser.feed(line.rstrip("\r\n")):
-                    return event
-        except httpx.TransportError:
-            pass  # broken off, or silent for too long: the flow takes it up again
-        return None
-
-    async def close(self) -> None:
-        await self._answer.aclose()
 
 
 class _Driver:
@@ -63,7 +41,8 @@ class _Driver:
         return result[0]
 
     async def drive(self, flow: flows.Flow[T], result: list[T]) -> AsyncIterator[Event]:
-        stream: _Stream | None = None
+        stream: httpx.Response | None = None
+        chunks: AsyncIterator[bytes] | None = None
         answer: Any = None
         error: ConnectionFailed | None = None
         try:
@@ -84,24 +63,29 @@ class _Driver:
                             answer = time.monotonic()
                         case flows.OpenStream():
                             if stream:
-                                await stream.close()
-                            stream = await _Stream.open(self._http, effect)
-                            answer = stream.status
-                        case flows.NextEvent():
-                            answer = await stream.next() if stream else None
+                                await stream.aclose()
+                            request = self._http.build_request("GET", effect.path, headers=effect.headers, timeout=httpx.Timeout(effect.patience))
+                            stream = await self._http.send(request, stream=True)
+                            chunks = stream.aiter_bytes()
+                            answer = answer_of(stream, b"")
+                        case flows.Read():
+                            answer = await anext(chunks, b"") if chunks else b""
                         case flows.Emit(event):
                             yield event
-                except httpx.TransportError as failed:
+                except httpx.RequestError as failed:
+                    if isinstance(effect, flows.Read):
+                        answer = b""  # broken off, or silent for too long: the flow takes it up again
+                        continue
                     error = ConnectionFailed(f"{self.settings.url}: {failed or type(failed).__name__}")
         finally:
             flow.close()
             if stream:
-                await stream.close()
+                await stream.aclose()
 
     async def _call(self, effect: flows.Call) -> flows.Answer:
         answer = await self._http.request(effect.method, effect.path, json=effect.body, headers=dict(effect.headers),
-                                    timeout=effect.timeout or self.settings.timeout)
-        return flows.Answer(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, answer.content)
+                                          timeout=effect.timeout or self.settings.timeout)
+        return answer_of(answer, answer.content)
 
 
 class AsyncHistorical:
@@ -171,17 +155,20 @@ class AsyncClient:
         return [AsyncJob(self._driver, now.id, now) for now in await self._driver.run(flows.jobs(status, limit, self._driver.settings.retries))]
 
     async def wait_all(self, jobs: Sequence[AsyncJob], *, timeout: float | None = None, on_progress: Callable[[JobInfo], None] | None = None,
-                 allow_partial: bool = False) -> list[JobInfo]:
-        """Waits for all of them, the time counted over all."""
-        until = None if timeout is None else time.monotonic() + timeout
-        return [await job.wait_for_completion(timeout=None if until is None else max(until - time.monotonic(), 0.0), on_progress=on_progress,
-                                        allow_partial=allow_partial) for job in jobs]
+                       allow_partial: bool = False) -> list[JobInfo]:
+        """Waits until all of them have ended, the time counted over all; what the first error was is raised after that. Tells
+        how they go on one after another."""
+        return await self._driver.run(flows.wait_all([(job.id, job._note(on_progress)) for job in jobs],  # pyright: ignore[reportPrivateUsage]
+                                                     timeout, allow_partial, self._driver.settings.retries))
 
     async def read(self, request: Request, *, lake: str | None = None, filesystem: Any = None, allow_missing: bool = False) -> Reading:
         """The request's objects, where they lie. `lake`: where this machine sees the lake, if not where the server does.
         MissingObjects when some are not there and that was not allowed."""
-        place = lake if lake is not None else await self._driver.run(flows.lake(self._driver.settings.retries))
-        return Reading(await self.plan(request), place, filesystem, allow_missing)
+        retries = self._driver.settings.retries
+        place = lake if lake is not None else await self._driver.run(flows.lake(retries))
+        reading = Reading(await self.plan(request), place, filesystem)
+        reading.settle(await self._driver.run(flows.held(reading.unseen, retries)), allow_missing)
+        return reading
 
 
 class AsyncJob:

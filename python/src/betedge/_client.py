@@ -20,26 +20,10 @@ from .reading import Reading
 from .requests import Day, Format, Mode, Request, Schema, earnings, historical
 
 T = TypeVar("T")
-class _Stream:
-    def __init__(self, http: httpx.Client, effect: flows.OpenStream) -> None:
-        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": effect.last_id} if effect.last_id else {})
-        request = http.build_request("GET", effect.path, headers=headers, timeout=httpx.Timeout(effect.patience, connect=10.0))
-        self._answer = http.send(request, stream=True)
-        self.status = self._answer.status_code
-        self._lines = self._answer.iter_lines()
-        self._parser = flows.EventParser()
 
-    def next(self) -> Event | None:
-        try:
-            for line in self._lines:
-                if event := self._parser.feed(line.rstrip("\r\n")):
-                    return event
-        except httpx.TransportError:
-            pass  # broken off, or silent for too long: the flow takes it up again
-        return None
 
-    def close(self) -> None:
-        self._answer.close()
+def answer_of(answer: httpx.Response, body: bytes) -> flows.Answer:
+    return flows.Answer(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, body)
 
 
 class _Driver:
@@ -59,7 +43,8 @@ class _Driver:
         return result[0]
 
     def drive(self, flow: flows.Flow[T], result: list[T]) -> Iterator[Event]:
-        stream: _Stream | None = None
+        stream: httpx.Response | None = None
+        chunks: Iterator[bytes] = iter(())
         answer: Any = None
         error: ConnectionFailed | None = None
         try:
@@ -81,13 +66,18 @@ class _Driver:
                         case flows.OpenStream():
                             if stream:
                                 stream.close()
-                            stream = _Stream(self._http, effect)
-                            answer = stream.status
-                        case flows.NextEvent():
-                            answer = stream.next() if stream else None
+                            request = self._http.build_request("GET", effect.path, headers=effect.headers, timeout=httpx.Timeout(effect.patience))
+                            stream = self._http.send(request, stream=True)
+                            chunks = stream.iter_bytes()
+                            answer = answer_of(stream, b"")
+                        case flows.Read():
+                            answer = next(chunks, b"")
                         case flows.Emit(event):
                             yield event
-                except httpx.TransportError as failed:
+                except httpx.RequestError as failed:
+                    if isinstance(effect, flows.Read):
+                        answer = b""  # broken off, or silent for too long: the flow takes it up again
+                        continue
                     error = ConnectionFailed(f"{self.settings.url}: {failed or type(failed).__name__}")
         finally:
             flow.close()
@@ -97,7 +87,7 @@ class _Driver:
     def _call(self, effect: flows.Call) -> flows.Answer:
         answer = self._http.request(effect.method, effect.path, json=effect.body, headers=dict(effect.headers),
                                     timeout=effect.timeout or self.settings.timeout)
-        return flows.Answer(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, answer.content)
+        return answer_of(answer, answer.content)
 
 
 class Historical:
@@ -168,16 +158,19 @@ class Client:
 
     def wait_all(self, jobs: Sequence[Job], *, timeout: float | None = None, on_progress: Callable[[JobInfo], None] | None = None,
                  allow_partial: bool = False) -> list[JobInfo]:
-        """Waits for all of them, the time counted over all."""
-        until = None if timeout is None else time.monotonic() + timeout
-        return [job.wait_for_completion(timeout=None if until is None else max(until - time.monotonic(), 0.0), on_progress=on_progress,
-                                        allow_partial=allow_partial) for job in jobs]
+        """Waits until all of them have ended, the time counted over all; what the first error was is raised after that. Tells
+        how they go on one after another."""
+        return self._driver.run(flows.wait_all([(job.id, job._note(on_progress)) for job in jobs],  # pyright: ignore[reportPrivateUsage]
+                                               timeout, allow_partial, self._driver.settings.retries))
 
     def read(self, request: Request, *, lake: str | None = None, filesystem: Any = None, allow_missing: bool = False) -> Reading:
         """The request's objects, where they lie. `lake`: where this machine sees the lake, if not where the server does.
         MissingObjects when some are not there and that was not allowed."""
-        place = lake if lake is not None else self._driver.run(flows.lake(self._driver.settings.retries))
-        return Reading(self.plan(request), place, filesystem, allow_missing)
+        retries = self._driver.settings.retries
+        place = lake if lake is not None else self._driver.run(flows.lake(retries))
+        reading = Reading(self.plan(request), place, filesystem)
+        reading.settle(self._driver.run(flows.held(reading.unseen, retries)), allow_missing)
+        return reading
 
 
 class Job:

@@ -33,4 +33,7 @@ class Settings:
         token = token or os.environ.get("BETEDGE_TOKEN")
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        return Settings((url or os.environ.get("BETEDGE_URL") or "http://127.0.0.1:8000").rstrip("/"), headers, timeout, Retries(retries))
+        url = (url or os.environ.get("BETEDGE_URL") or "http://127.0.0.1:8000").rstrip("/")
+        if not url.startswith(("http://", "https://")):
+            raise ValueError(f"{url!r} is no address of a server; give one such as 'http://127.0.0.1:8000'")
+        return Settings(url, headers, timeout, Retries(retries))

@@ -107,9 +107,9 @@ class WaitTimeout(BetEdgeError, TimeoutError):
 class MissingObjects(BetEdgeError):
     """Objects of a request are not in the lake."""
 
-    def __init__(self, keys: Sequence[str]) -> None:
+    def __init__(self, keys: Sequence[str], where: str, remedy: str) -> None:
         shown = ", ".join(keys[:5]) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")
-        super().__init__(f"{len(keys)} objects are not in the lake: {shown}; submit the request to get them, or read with allow_missing=True")
+        super().__init__(f"{len(keys)} objects are not in {where}: {shown}; {remedy}, or read with allow_missing=True")
         self.keys = list(keys)
 
 

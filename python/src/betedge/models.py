@@ -80,7 +80,7 @@ class PlannedObject:
     """One object of a plan."""
 
     key: str
-    is_present: bool
+    is_present: bool  # nothing to download: it lies there and is fresh, or the vendor is known to have no data
     state: str
     covers: tuple[date, date]
 
@@ -105,7 +105,7 @@ class Plan:
         def day(text: str) -> date:
             return datetime.strptime(text, "%Y%m%d").date()
 
-        objects = [PlannedObject(item["key"], item["state"] not in ("missing", "no_data"), item["state"], (day(item["covers"][0]), day(item["covers"][1])))
+        objects = [PlannedObject(item["key"], item["state"] == "present", item["state"], (day(item["covers"][0]), day(item["covers"][1])))
                    for item in raw["items"]]
         expected = raw["expected"]
         return Plan(objects, raw["calls"], expected["bytes"], expected["seconds"], [day(text) for text in raw["not_yet_available"]], raw)

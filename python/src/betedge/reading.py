@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .errors import BetEdgeError, MissingObjects
@@ -22,10 +24,10 @@ class Reading:
     """Exactly the objects of one request: those that are in the lake, in date order.
 
     `files` are their places and `missing` the keys that are not there (empty unless they were allowed). A day of which the
-    vendor has no data is neither.
+    vendor has no data is neither. Not whole before `settle`, which Client.read calls.
     """
 
-    def __init__(self, plan: Plan, lake: str, filesystem: Any = None, allow_missing: bool = False) -> None:
+    def __init__(self, plan: Plan, lake: str, filesystem: Any = None) -> None:
         fs = _need("pyarrow.fs", "arrow")
         self.lake = lake
         if filesystem is None:
@@ -37,21 +39,37 @@ class Reading:
         infos = filesystem.get_file_info([f"{root}/{planned.key}" for planned in plan.objects])
         is_there = [info.type == fs.FileType.File for info in infos]
         self.files: list[str] = [info.path for info, there in zip(infos, is_there) if there]
-        # What the plan has as present and is no file is a day without data: known, and not missing.
-        self.missing: list[str] = [planned.key for planned, there in zip(plan.objects, is_there) if not there and not planned.is_present]
+        absent = [planned for planned, there in zip(plan.objects, is_there) if not there]
+        self.missing: list[str] = [planned.key for planned in absent if not planned.is_present]
+        # The server has settled these: days without data, or objects that it sees and this machine does not.
+        self.unseen: list[str] = [planned.key for planned in absent if planned.is_present]
+        self._request: Mapping[str, Any] = plan.raw["request"]
         self._format = "ipc" if any(planned.key.endswith(".ipc") for planned in plan.objects) else "parquet"
+
+    def settle(self, held: Collection[str], allow_missing: bool) -> None:
+        """Told which of the `unseen` lie in the server's lake: those are missing here, the others are days without data."""
+        elsewhere = [key for key in self.unseen if key in held]
+        if elsewhere and not allow_missing:
+            raise MissingObjects(elsewhere, self.lake, "the server has them: say where this machine sees its lake, by lake=… or filesystem=…")
         if self.missing and not allow_missing:
-            raise MissingObjects(self.missing)
+            raise MissingObjects(self.missing, "the lake", "submit the request to get them")
+        self.missing = sorted([*self.missing, *elsewhere])
 
     def __repr__(self) -> str:
         return f"<betedge.Reading of {len(self.files)} objects in {self.lake}" + (f", {len(self.missing)} missing>" if self.missing else ">")
 
     def scan(self) -> Any:
-        """A pyarrow.dataset.Dataset: reads what is asked of it, when it is asked."""
+        """A pyarrow.dataset.Dataset: reads what is asked of it, when it is asked. Stocks of a list of symbols have one column
+        more, `root`."""
         dataset = _need("pyarrow.dataset", "arrow")
         if not self.files:
             raise BetEdgeError("there is nothing to read: the request has no objects")
-        return dataset.dataset(self.files, filesystem=self.filesystem, format=self._format)
+        if self._request.get("kind") != "stock" or "roots" not in self._request:
+            return dataset.dataset(self.files, filesystem=self.filesystem, format=self._format)
+        # A stock's file does not say whose it is; its folder does.
+        series = re.split(r"/[^/]+/\d{4}/", self.files[0])[0]
+        symbols = dataset.partitioning(_need("pyarrow", "arrow").schema([("root", "string")]))
+        return dataset.dataset(self.files, filesystem=self.filesystem, format=self._format, partitioning=symbols, partition_base_dir=series)
 
     def to_arrow(self) -> Any:
         """A pyarrow.Table, whole."""

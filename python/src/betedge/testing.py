@@ -70,7 +70,11 @@ class BetEdge:
         self._terminal = _Process(["sim", "--v3-port", "0", "--v2-port", "0", "--control-port", "0", *(sim or [])], {}, self._folder,
                                   r"127\.0\.0\.1:(\d+) \(v3\).*127\.0\.0\.1:(\d+) \(control\)")
         self._listen = "127.0.0.1:0"
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
 
     def start(self) -> None:
         """Starts the server, on the port that it had before."""
