@@ -8,6 +8,7 @@ numbers and ids.
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -29,8 +30,17 @@ class Block:
     text: str
 
 
+def blocks_in(text):
+    return [Block(found["mark"] or "", found["language"], found["text"]) for found in BLOCK.finditer(text)]
+
+
 def blocks_of(document):
-    return [Block(found["mark"] or "", found["language"], found["text"]) for found in BLOCK.finditer((ROOT / document).read_text())]
+    return blocks_in((ROOT / document).read_text())
+
+
+def readme_without_and_with_the_smile():
+    before, section, after = re.split(r"(## From nothing to a smile\n.+?)(?=^## )", (ROOT / "README.md").read_text(), flags=re.DOTALL | re.MULTILINE)
+    return blocks_in(before + after), blocks_in(section)
 
 
 def shape(line):
@@ -44,7 +54,7 @@ class Reader:
     """Somebody with a home of their own who follows one document."""
 
     def __init__(self, folder):
-        self.folder, self.started, self.sim = folder, [], None
+        self.folder, self.started, self.sim, self.place = folder, [], None, folder
         (folder / "bin").mkdir()
         (folder / "bin/betedge").symlink_to(BINARY)
         self.environment = {"HOME": str(folder), "PATH": f"{folder}/bin:{os.path.dirname(sys.executable)}:/usr/bin:/bin",
@@ -66,7 +76,7 @@ class Reader:
     def run(self, block, status):
         text = block.text.replace("http://127.0.0.1:8000", self.environment.get("BETEDGE_URL", "nowhere"))
         command = ["bash", "-ec", text] if block.language == "sh" else [sys.executable, "-c", text]
-        done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=3 * PATIENCE)
+        done = subprocess.run(command, cwd=self.place, env=self.environment, capture_output=True, text=True, timeout=3 * PATIENCE)
         assert done.returncode == status, f"{block.text}\n{done.stdout}{done.stderr}"
         return done.stdout + done.stderr
 
@@ -116,7 +126,7 @@ def test_the_readmes_commands_run(reader):
     reader.start("betedge sim --contracts AAPL=20")
     reader.start("betedge serve")
     blocks = []
-    for block in blocks_of("README.md"):
+    for block in readme_without_and_with_the_smile()[0]:
         if block.language == "python":
             blocks.append(block)
         elif block.language == "sh" and not block.mark:
@@ -125,6 +135,21 @@ def test_the_readmes_commands_run(reader):
             blocks += [Block("run: exits 3" if line.startswith("betedge coverage") else "", "sh", line) for line in lines]
     assert len(blocks) >= 7
     follow(reader, blocks)
+
+
+def test_a_newcomer_comes_from_a_clone_to_a_smile(reader):
+    """What `make build` makes is there already: a build of ten minutes is .ci/run's own."""
+    section = readme_without_and_with_the_smile()[1]
+    assert sum(len(block.text.splitlines()) for block in section) <= 10
+    clone = reader.folder / "betedge"
+    subprocess.run(["git", "clone", "-q", "--depth", "1", f"file://{ROOT}", clone], check=True)
+    (clone / ".deps").symlink_to(ROOT / ".deps")
+    reader.place = clone
+    follow(reader, [Block(block.mark, block.language, block.text.replace("make build\n", "")) for block in section])
+    picture = (clone / "smile.png").read_bytes()
+    assert picture.startswith(b"\x89PNG") and len(picture) > 20_000
+    if into := os.environ.get("BETEDGE_SCREENSHOTS"):
+        shutil.copy(clone / "smile.png", into)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
