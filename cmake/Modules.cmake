@@ -4,8 +4,12 @@ function(betedge_module name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;USES;PRIVATELY_USES")
   add_library(betedge_${name} STATIC ${arg_SOURCES})
   add_library(betedge::${name} ALIAS betedge_${name})
-  target_include_directories(betedge_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
-  target_link_libraries(betedge_${name} PUBLIC ${arg_USES} PRIVATE ${arg_PRIVATELY_USES} betedge_warnings)
+  target_include_directories(betedge_${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>)
+  # Libraries of headers alone are needed to compile us, and not by whoever links what is installed.
+  set(privately ${arg_PRIVATELY_USES} betedge_warnings)
+  list(TRANSFORM privately REPLACE "^(Boost::headers|nlohmann_json::nlohmann_json|betedge_warnings)$" "$<BUILD_INTERFACE:\\1>")
+  target_link_libraries(betedge_${name} PUBLIC ${arg_USES} PRIVATE ${privately})
+  set_target_properties(betedge_${name} PROPERTIES EXPORT_NAME ${name})
 endfunction()
 
 # betedge_test(name SOURCES a.cpp … USES targets): one GoogleTest program, found by ctest as `name.*`.

@@ -10,6 +10,9 @@ ExitCode exit_code_of(sdk::Problem problem) {
     case sdk::Problem::unauthorized: return kDenied;
     case sdk::Problem::not_found: return kNotFound;
     case sdk::Problem::unavailable: return kUnavailable;
+    case sdk::Problem::partial: return kPartial;
+    case sdk::Problem::job_failed:
+    case sdk::Problem::job_cancelled:
     case sdk::Problem::server_failed:
     case sdk::Problem::garbled: return kFailed;
     case sdk::Problem::timeout: return kTimeout;

@@ -28,7 +28,7 @@ class Watch {
  public:
   explicit Watch(Workplace& workplace) : workplace_(workplace), looks_(workplace.console.looks()) {}
 
-  void progress(const sdk::Job& job) {
+  void progress(const sdk::JobInfo& job) {
     last_ = speed_.look(job.view, workplace_.runtime.steady_now());
     const bool had_ended = job.view.has_ended() && !said_anything_;
     if (had_ended && !looks_.animate) return;  // the summary says it all
@@ -144,7 +144,7 @@ Task<int> follow(Workplace& workplace, std::string id,
   options.timeout = timeout;
   // A bar that stands for seconds looks dead; a log file can wait.
   if (workplace.console.looks().animate) options.longest_delay = kRedrawEvery;
-  options.on_progress = [&watch, &last_json](const sdk::Job& job) {
+  options.on_progress = [&watch, &last_json](const sdk::JobInfo& job) {
     last_json = job.json;
     watch.progress(job);
   };
@@ -170,6 +170,9 @@ Task<int> follow(Workplace& workplace, std::string id,
     case sdk::Problem::not_found:
     case sdk::Problem::unavailable:
     case sdk::Problem::server_failed:
+    case sdk::Problem::job_failed:
+    case sdk::Problem::job_cancelled:
+    case sdk::Problem::partial:
     case sdk::Problem::garbled: complain(workplace, invocation, outcome.error()); break;
   }
   co_return exit_code_of(outcome.error().problem);

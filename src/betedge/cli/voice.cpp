@@ -58,6 +58,9 @@ int complain(Workplace& workplace, const Invocation& invocation, const sdk::Fail
     case sdk::Problem::garbled:
       text = fmt::format("{}: {}. Is --url or {} right?\n", who, why, kUrlVariable);
       break;
+    case sdk::Problem::job_failed:
+    case sdk::Problem::job_cancelled:
+    case sdk::Problem::partial:
     case sdk::Problem::timeout: text = fmt::format("{}: {}.\n", who, why); break;
     case sdk::Problem::stopped: text = fmt::format("{}: interrupted.\n", who); break;
   }

@@ -16,15 +16,29 @@ namespace betedge::sdk {
 // fine. Runtime and HTTP client outlive it. `stop` ends a call with `stopped`.
 class AsyncClient {
  public:
-  AsyncClient(Runtime& runtime, net::HttpClient& http, ServerAddress address);
+  AsyncClient(Runtime& runtime, net::HttpClient& http, ServerAddress address, Retries retries = {});
 
-  // POST /historical/{kind}. Not tried again by itself: without an answer the request may have been
+  // POST /historical/{kind}. Without retries, and without an answer, the request may have been
   // accepted or not, and `jobs` tells.
   Task<Outcome<wire::AcceptedView>> submit(Kind kind, wire::SubmitForm form, std::stop_token stop);
 
-  Task<Outcome<Job>> job(std::string id, std::stop_token stop);
+  // What a submit would do: its objects and calls. Nothing is stored.
+  Task<Outcome<wire::DryRunView>> plan(Kind kind, wire::SubmitForm form, std::stop_token stop);
+
+  // POST /jobs/{id}/cancel: what is finished stays.
+  Task<Outcome<JobInfo>> cancel(std::string id, std::stop_token stop);
+  // POST /jobs/{id}/retry: the failed items of an ended job once more.
+  Task<Outcome<JobInfo>> retry_failed(std::string id, std::stop_token stop);
+  // DELETE /jobs/{id}, which has ended; its objects stay.
+  Task<Outcome<void>> forget(std::string id, std::stop_token stop);
+  // Every page of a job's items.
+  Task<Outcome<std::vector<wire::ItemView>>> all_items(std::string job_id,
+                                                       std::optional<std::string> state,
+                                                       std::stop_token stop);
+
+  Task<Outcome<JobInfo>> job(std::string id, std::stop_token stop);
   // Newest first.
-  Task<Outcome<std::vector<Job>>> jobs(JobFilter filter, std::stop_token stop);
+  Task<Outcome<std::vector<JobInfo>>> jobs(JobFilter filter, std::stop_token stop);
   Task<Outcome<ItemPage>> items(std::string job_id, ItemFilter filter, std::stop_token stop);
   Task<Outcome<void>> health(std::stop_token stop);
 
@@ -45,7 +59,17 @@ class AsyncClient {
 
   // Returns the job when it has ended, however it did. A server that goes away and comes back in
   // between is waited for; one that no longer knows the job is `not_found`.
-  Task<Outcome<Job>> wait_for_completion(std::string id, WaitOptions options, std::stop_token stop);
+  Task<Outcome<JobInfo>> wait_for_completion(std::string id, WaitOptions options,
+                                             std::stop_token stop);
+
+  // The same, and a job that did not end well is a Failure: job_failed, job_cancelled, and partial
+  // unless that is allowed.
+  Task<Outcome<JobInfo>> wait_for_success(std::string id, WaitOptions options,
+                                          std::stop_token stop);
+
+  // GET /jobs/{id}/events until the job's `end`. A stream that breaks is taken up again where it
+  // was, through restarts of the server too.
+  Task<Outcome<void>> events(std::string id, EventOptions options, std::stop_token stop);
 
   // "http://127.0.0.1:8000"
   const std::string& url() const { return address_.url; }
@@ -58,14 +82,19 @@ class AsyncClient {
   };
   net::HttpRequest request(std::string method, const std::string& target, std::string body) const;
   Failure refusal(int status, std::chrono::milliseconds retry_after, const std::string& body) const;
-  // The answer to a request, if its status is 2xx.
+  // The answer to a request, if its status is 2xx; tried again as `retries_` has it.
+  enum class Repeat : std::uint8_t { yes, no };
   Task<Outcome<Answer>> ask(std::string method, std::string target, std::string body,
-                            std::stop_token stop);
+                            std::stop_token stop, Repeat repeat = Repeat::yes,
+                            net::Headers more = {});
+  Task<Outcome<Answer>> ask_once(net::HttpRequest request, std::stop_token stop);
+  Task<Outcome<JobInfo>> act(std::string id, std::string action, std::stop_token stop);
   Failure garbled(std::string message) const;
 
   Runtime& runtime_;
   net::HttpClient& http_;
   ServerAddress address_;
+  Retries retries_;
 };
 
 }  // namespace betedge::sdk

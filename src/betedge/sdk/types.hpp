@@ -28,6 +28,10 @@ enum class Problem : std::uint8_t {
   garbled,        // an answer that is not betedge's: is this its address?
   timeout,        // the caller's own time was over; the job goes on
   stopped,        // the caller asked to stop; the job goes on
+  // How a job ended, of Job::wait_for_completion alone:
+  job_failed,     // as a whole, or with all of its items; `message` says why
+  job_cancelled,  // before its end; what was done stays
+  partial,        // some items failed; `faults` has each with its error
 };
 
 struct Failure {
@@ -52,8 +56,16 @@ struct ServerAddress {
   std::string ca_file{};
 };
 
+// How often a call is made again that failed for a reason that may pass: no connection, 408, 429,
+// 5xx. All tries of a submit carry one Idempotency-Key, so that a lost answer makes no second job.
+struct Retries {
+  int most = 0;
+  std::chrono::milliseconds first_delay{250};  // doubled each time, a quarter of chance either way
+  std::chrono::milliseconds longest_delay{8'000};
+};
+
 // A job as the server tells it: read, and as it came.
-struct Job {
+struct JobInfo {
   wire::JobView view;
   std::string json;
   std::chrono::milliseconds retry_after{0};  // when to ask again, if the server says so
@@ -86,9 +98,29 @@ struct WaitOptions {
   // A server that does not answer for so long has not just been restarted: `unavailable`.
   std::chrono::milliseconds patience{std::chrono::minutes{10}};
   // After every look, the last one included; never after the wait has returned.
-  std::function<void(const Job&)> on_progress{};
+  std::function<void(const JobInfo&)> on_progress{};
+  // Of Job::wait_for_completion: a job that ended with failed items is no failure.
+  bool allow_partial = false;
   // After every look that failed and is not the last.
   std::function<void(const Failure&)> on_trouble{};
+};
+
+// Something that happened to a job, as the server sends it.
+struct Event {
+  std::string name;  // "snapshot", "progress", "item_failed", "end"
+  std::string id;    // of use to the server alone
+  std::string data;  // JSON
+  // The job as of now; item_failed does not change it.
+  std::optional<JobInfo> job{};
+};
+
+struct EventOptions {
+  // In order, `end` last; never after the call has returned.
+  std::function<void(const Event&)> on_event{};
+  // A server that does not answer for so long has not just been restarted: `unavailable`.
+  std::chrono::milliseconds patience{std::chrono::minutes{10}};
+  std::chrono::milliseconds first_delay{250};  // before a broken stream is taken up again
+  std::chrono::milliseconds longest_delay{5'000};
 };
 
 // What lies in the lake, as the server tells it: read, and as it came.

@@ -327,6 +327,12 @@ std::string refusal_text(std::string_view body) {
 std::string submit_json(const SubmitForm& form) {
   std::string json = "{";
   if (!form.root.empty()) json += fmt::format(R"("root":{},)", wire::quoted(form.root));
+  if (!form.roots.empty()) {
+    json += R"("roots":[)";
+    for (const auto& root : form.roots) json += wire::quoted(root) + ",";
+    json.back() = ']';
+    json += ",";
+  }
   json += fmt::format(R"("start_date":{},"end_date":{})", wire::quoted(form.start_date),
                       wire::quoted(form.end_date));
   const auto add = [&](std::string_view name, const auto& value, auto print) {
@@ -339,6 +345,15 @@ std::string submit_json(const SubmitForm& form) {
   add("start_time", form.start_time_ms, number);
   add("end_time", form.end_time_ms, number);
   add("force_refresh", form.force_refresh, [](bool value) { return value ? "true" : "false"; });
+  add("mode", form.mode, wire::quoted);
+  add("priority", form.priority, number);
+  if (!form.labels.empty()) {
+    json += R"(,"labels":{)";
+    for (const auto& [name, value] : form.labels) {
+      json += fmt::format("{}:{},", wire::quoted(name), wire::quoted(value));
+    }
+    json.back() = '}';
+  }
   return json + "}";
 }
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -119,6 +120,10 @@ struct SubmitForm {
   std::optional<std::int64_t> start_time_ms{};
   std::optional<std::int64_t> end_time_ms{};
   std::optional<bool> force_refresh{};
+  std::vector<std::string> roots{};  // several, instead of `root`
+  std::optional<std::string> mode{};
+  std::map<std::string, std::string> labels{};
+  std::optional<int> priority{};
 };
 std::string submit_json(const SubmitForm& form);
 

@@ -41,7 +41,7 @@ class AsyncClientTest : public ::testing::Test {
     return *std::move(outcome);
   }
   void answer(std::vector<Scripted> answers) { http_.answers = {answers.begin(), answers.end()}; }
-  Outcome<Job> wait(WaitOptions options = {}) {
+  Outcome<JobInfo> wait(WaitOptions options = {}) {
     auto asking = client();
     return run(
         asking.wait_for_completion(std::string(kJobId), std::move(options), stop_.get_token()));
@@ -197,7 +197,7 @@ TEST_F(AsyncClientTest, WaitsUntilTheJobHasEndedAndShowsEveryLook) {
           {200, job_json({.status = "completed", .state = "completed", .succeeded = 2})}});
   std::vector<std::uint64_t> seen;
   const auto job =
-      wait({.on_progress = [&seen](const Job& at) { seen.push_back(at.view.completed); }});
+      wait({.on_progress = [&seen](const JobInfo& at) { seen.push_back(at.view.completed); }});
   ASSERT_TRUE(job) << job.error().message;
   EXPECT_EQ(job->view.state, "completed");
   EXPECT_THAT(seen, ElementsAre(0, 1, 2));
@@ -275,7 +275,7 @@ TEST_F(AsyncClientTest, StopEndsTheWaitAtOnceAndNoProgressComesAfterwards) {
   int looks = 0;
   const auto timer = runtime_.after(seconds{5}, [this] { stop_.request_stop(); });
   const auto before = runtime_.steady_now();
-  const auto job = wait({.on_progress = [&looks](const Job&) { ++looks; }});
+  const auto job = wait({.on_progress = [&looks](const JobInfo&) { ++looks; }});
   EXPECT_EQ(job.error().problem, Problem::stopped);
   EXPECT_EQ(runtime_.steady_now() - before, seconds{5});
   EXPECT_EQ(looks, 1);

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <future>
+#include <optional>
 #include <thread>
 
 #include "betedge/net/asio_runtime.hpp"
@@ -49,7 +50,9 @@ class LittleServer {
     std::string body = R"({"detail":"Not Found"})";
     if (request.method == "POST") {
       response.status = 202;
-      body = R"({"status":"accepted","job_id":"abc","message":"","status_url":"/jobs/abc"})";
+      const bool is_endless = request.path == "/historical/stock";
+      body = is_endless ? R"({"status":"accepted","job_id":"endless","status_url":"/jobs/endless"})"
+                        : R"({"status":"accepted","job_id":"abc","status_url":"/jobs/abc"})";
     } else if (request.path == "/jobs/abc" && ++looks_ > 2) {
       body = job_json({.status = "completed", .state = "completed", .succeeded = 1});
     } else if (request.path == "/jobs/abc" || request.path == "/jobs/endless") {
@@ -73,14 +76,13 @@ TEST(ClientTest, SubmitsAJobAndWaitsForIt) {
   const LittleServer server;
   auto client = Client::open({.url = server.url()});
   ASSERT_TRUE(client);
-  const auto accepted =
-      client->submit(Kind::option, {.root = "A", .start_date = "20240102", .end_date = "20240102"});
-  ASSERT_TRUE(accepted) << accepted.error().message;
+  const auto submitted = client->historical().option("A", "2024-01-02", "2024-01-02");
+  ASSERT_TRUE(submitted) << submitted.error().message;
   int looks = 0;
-  const auto job = client->wait_for_completion(accepted->job_id,
-                                               {.first_delay = std::chrono::milliseconds{1},
-                                                .longest_delay = std::chrono::milliseconds{1},
-                                                .on_progress = [&looks](const Job&) { ++looks; }});
+  const auto job =
+      submitted->wait_for_completion({.first_delay = std::chrono::milliseconds{1},
+                                      .longest_delay = std::chrono::milliseconds{1},
+                                      .on_progress = [&looks](const JobInfo&) { ++looks; }});
   ASSERT_TRUE(job) << job.error().message;
   EXPECT_EQ(job->view.job_id, kJobId);
   EXPECT_EQ(looks, 3);
@@ -94,11 +96,13 @@ TEST(ClientTest, AStopFromAnotherThreadEndsTheWait) {
   ASSERT_TRUE(client);
   std::stop_source stop;
   std::thread stopper;
-  const auto job = client->wait_for_completion(
-      "endless",
+  const auto endless = client->submit(stock_request("endless", "20240102", "20240102"));
+  ASSERT_TRUE(endless);
+  const auto job = endless->wait_for_completion(
       {.first_delay = std::chrono::hours{1},
        .longest_delay = std::chrono::hours{1},
-       .on_progress = [&](const Job&) { stopper = std::thread([&stop] { stop.request_stop(); }); }},
+       .on_progress =
+           [&](const JobInfo&) { stopper = std::thread([&stop] { stop.request_stop(); }); }},
       stop.get_token());
   stopper.join();
   ASSERT_FALSE(job);
@@ -111,9 +115,40 @@ TEST(ClientTest, AStopBeforehandMeansNoWaitAtAll) {
   ASSERT_TRUE(client);
   std::stop_source stop;
   stop.request_stop();
-  EXPECT_EQ(client->wait_for_completion("endless", {}, stop.get_token()).error().problem,
-            Problem::stopped);
-  EXPECT_TRUE(client->job("endless")) << "the client goes on";
+  const auto endless = client->submit(stock_request("endless", "20240102", "20240102"));
+  ASSERT_TRUE(endless);
+  EXPECT_EQ(endless->wait_for_completion({}, stop.get_token()).error().problem, Problem::stopped);
+  EXPECT_TRUE(endless->refresh()) << "the client goes on";
+}
+
+TEST(ClientTest, TheEndOfTheClientEndsWhatIsUnderWayAndAnswersIt) {
+  const LittleServer server;
+  std::promise<Problem> ended;
+  std::promise<void> began;
+  std::optional<Job> job;
+  {
+    auto client = Client::open({.url = server.url()});
+    ASSERT_TRUE(client);
+    job = client->submit(stock_request("endless", "20240102", "20240102")).value();
+    job->wait_for_completion(
+        {.first_delay = std::chrono::hours{1},
+         .longest_delay = std::chrono::hours{1},
+         .on_progress = [&](const JobInfo&) { began.set_value(); }},
+        {}, [&](Outcome<JobInfo> outcome) { ended.set_value(outcome.error().problem); });
+    began.get_future().wait();
+  }
+  EXPECT_EQ(ended.get_future().get(), Problem::stopped);
+  EXPECT_EQ(job->refresh().error().problem, Problem::stopped) << "a job may outlive its client";
+}
+
+TEST(ClientTest, ABlockingCallOnItsOwnThreadIsRefused) {
+  const LittleServer server;
+  auto client = Client::open({.url = server.url()});
+  ASSERT_TRUE(client);
+  std::promise<Problem> refused;
+  client->submit(stock_request("endless", "20240102", "20240102"),
+                 [&](Outcome<Job> job) { refused.set_value(job->refresh().error().problem); });
+  EXPECT_EQ(refused.get_future().get(), Problem::refused);
 }
 
 TEST(ClientTest, NobodyThereIsUnavailable) {
