@@ -1,6 +1,7 @@
 """Both clients against a real server with a simulated terminal."""
 
 import asyncio
+import contextlib
 import inspect
 import json
 import subprocess
@@ -54,6 +55,22 @@ def no_long_polls(request):
     """Asked to hold a request, it answers at once."""
     if request.url.params.get("wait"):
         request.url = request.url.copy_remove_param("wait")
+
+
+@contextlib.asynccontextmanager
+async def opened(kind, url, **settings):
+    """Either client, so that one story can be told of both."""
+    if kind is betedge.AsyncClient:
+        async with kind(url, **settings) as client:
+            yield client
+    else:
+        with kind(url, **settings) as client:
+            yield client
+
+
+async def the(said):
+    """What either client says."""
+    return await said if inspect.iscoroutine(said) else said
 
 
 @pytest.fixture
@@ -145,9 +162,9 @@ def test_cancel_and_the_time_that_is_up(betedge_server):
             job.wait_for_completion(timeout=60)
 
 
-def test_waiting_survives_a_server_that_is_killed_and_comes_back():
-    with BetEdge(sim=["--contracts", "20", "--latency", "60ms"]) as server, server.client() as client:
-        job = client.historical.option("AAPL", "2024-01-02", "2024-02-29", schema="ohlc", interval="15m")
+@pytest.mark.parametrize("kind", [betedge.Client, betedge.AsyncClient])
+def test_waiting_survives_a_server_that_is_killed_and_comes_back(kind):
+    with BetEdge(sim=["--contracts", "20", "--latency", "60ms"]) as server:
         first, back = threading.Event(), threading.Event()
 
         def restart():
@@ -165,7 +182,12 @@ def test_waiting_survives_a_server_that_is_killed_and_comes_back():
             if now.progress.completed:
                 first.set()
 
-        done = job.wait_for_completion(timeout=120, on_progress=watch)
+        async def story():
+            async with opened(kind, server.url) as client:
+                job = await the(client.historical.option("AAPL", "2024-01-02", "2024-02-29", schema="ohlc", interval="15m"))
+                return await the(job.wait_for_completion(timeout=120, on_progress=watch))
+
+        done = asyncio.run(story())
         thread.join()
         assert done.state == "completed" and done.progress.completed == done.progress.total == 41
         assert seen[-1] and not seen[0]
@@ -239,15 +261,12 @@ def test_without_events_both_clients_wait_all_the_same(betedge_server, rules, ki
             put(betedge_server, "/sim/state", terminal="up")
         seen.append(now.state)
 
-    if kind is betedge.Client:
-        with betedge.Client(betedge_server.url, transport=between) as client:
-            done = client.historical.stock("AAPL", *WEEK, schema="eod").wait_for_completion(timeout=60, on_progress=watch)
-    else:
-        async def story():
-            async with betedge.AsyncClient(betedge_server.url, transport=between) as client:
-                return await (await client.historical.stock("AAPL", *WEEK, schema="eod")).wait_for_completion(timeout=60, on_progress=watch)
+    async def story():
+        async with opened(kind, betedge_server.url, transport=between) as client:
+            job = await the(client.historical.stock("AAPL", *WEEK, schema="eod"))
+            return await the(job.wait_for_completion(timeout=60, on_progress=watch))
 
-        done = asyncio.run(story())
+    done = asyncio.run(story())
     assert done.state == "completed" and seen[0] != "completed" and seen[-1] == "completed"
     assert not any(request.headers.get("Last-Event-ID") for request in between.seen)
     assert any("wait=" in str(request.url) for request in between.seen) == (no_long_polls not in rules)

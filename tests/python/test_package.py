@@ -44,6 +44,21 @@ def test_it_installs_as_a_wheel_and_says_its_version(tmp_path):
     assert said.split() == [re.search(r'^version = "(.+)"', (PYTHON / "pyproject.toml").read_text(), re.MULTILINE)[1], "True"]
 
 
+INSTALLS = re.findall(r"^pip install (\S+)", (PYTHON / "README.md").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("what", INSTALLS)
+def test_the_readme_says_how_to_install_it(what, tmp_path):
+    """As it says it. What it needs is in the tests' own environment already, and no index is asked."""
+    venv.create(tmp_path / "venv", with_pip=True)
+    packages = next(path for path in sys.path if path.endswith("site-packages"))
+    environment = {"PATH": f"{tmp_path}/venv/bin:/usr/bin:/bin", "PYTHONPATH": packages, "PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0",
+                   "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    run("sh", "-c", f"pip install {what}", cwd=ROOT, env=environment)
+    said = run("python", "-c", "import betedge; print(betedge.__file__)", cwd=tmp_path, env=environment)
+    assert said.startswith(str(tmp_path))
+
+
 SNIPPETS = re.findall(r"```python\n(.+?)```", (PYTHON / "README.md").read_text(), re.DOTALL)
 
 
@@ -63,6 +78,8 @@ def test_a_bar_by_tqdm(capsys):
     show(job())
     show(job("completed", 3, items={"failed": 1}))
     assert "3/3" in capsys.readouterr().err
+    show(job("completed", 3, job_id="another"))
+    assert "3/3" in capsys.readouterr().err, "the next job has a bar of its own"
 
 
 def hide(monkeypatch, *names):

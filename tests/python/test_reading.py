@@ -10,7 +10,7 @@ import pytest
 
 import betedge
 from betedge.legacy import BetEdgeClient
-from betedge.reading import _need
+from betedge.reading import Reading, _need
 from betedge.requests import historical
 from betedge.testing import BetEdge
 from conftest import ROOT
@@ -87,6 +87,15 @@ def test_stocks_of_several_symbols_say_whose_they_are(client):
     import polars
 
     assert reading.to_polars().filter(polars.col("root") == "AAPL").collect().height == rows // 2
+
+
+def test_a_lake_below_folders_that_look_like_a_key_says_the_same(client, betedge_server, tmp_path):
+    request = historical("stock", ["AAPL", "MSFT"], "2024-01-02", "2024-01-03", schema="ohlc", interval="15m")
+    client.submit(request).wait_for_completion(timeout=60)
+    (tmp_path / "backup/2024").mkdir(parents=True)
+    lake = betedge_server.lake.rename(tmp_path / "backup/2024/lake")
+    reading = Reading(client.plan(request), str(lake))
+    assert len(reading.files) == 4 and set(reading.to_arrow()["root"].to_pylist()) == {"AAPL", "MSFT"}
 
 
 @pytest.fixture

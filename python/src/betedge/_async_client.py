@@ -36,8 +36,7 @@ class _Driver:
 
     async def run(self, flow: flows.Flow[T]) -> T:
         result: list[T] = []
-        async for _ in self.drive(flow, result):
-            pass
+        _ = [event async for event in self.drive(flow, result)]
         return result[0]
 
     async def drive(self, flow: flows.Flow[T], result: list[T]) -> AsyncIterator[Event]:
@@ -198,7 +197,7 @@ class AsyncJob:
         return self._info
 
     async def wait_for_completion(self, *, timeout: float | None = None, on_progress: Callable[[JobInfo], None] | None = None,
-                            allow_partial: bool = False) -> JobInfo:
+                                  allow_partial: bool = False) -> JobInfo:
         """Waits until it has ended, through restarts of the server too. WaitTimeout after so many seconds, the job going on;
         JobFailed, JobCancelled, and PartialResult unless that is allowed."""
         return await self._driver.run(flows.wait_and_finish(self.id, timeout, self._note(on_progress), allow_partial, self._driver.settings.retries))

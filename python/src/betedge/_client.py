@@ -38,8 +38,7 @@ class _Driver:
 
     def run(self, flow: flows.Flow[T]) -> T:
         result: list[T] = []
-        for _ in self.drive(flow, result):
-            pass
+        list(self.drive(flow, result))
         return result[0]
 
     def drive(self, flow: flows.Flow[T], result: list[T]) -> Iterator[Event]:

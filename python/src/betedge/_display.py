@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import html
 import sys
 from collections.abc import Callable
@@ -28,22 +29,23 @@ def as_html(now: JobInfo) -> str:
 
 def bar() -> Callable[[JobInfo], None]:
     """A progress bar for `wait_for_completion(on_progress=betedge.bar())`: tqdm's when it is there (a widget in a notebook),
-    rich's when that is, else a line on standard error that is written over."""
+    rich's when that is, else a line on standard error that is written over. One may serve several jobs, one after another."""
     try:
         tqdm: Any = import_module("tqdm.auto").tqdm
     except ImportError:
         return _rich_bar() or _plain_bar()
-    shown: Any = None
+    bars: dict[str, Any] = {}
 
     def show(now: JobInfo) -> None:
-        nonlocal shown
-        if shown is None:
-            shown = tqdm(total=now.progress.total, unit="item")
+        if now.id not in bars:
+            bars[now.id] = tqdm(total=now.progress.total, unit="item")
+        shown = bars[now.id]
         shown.total = now.progress.total
         shown.set_postfix_str(_tail(now), refresh=False)
         shown.update(now.progress.completed - shown.n)
         if now.has_ended:
             shown.close()
+            del bars[now.id]
 
     return show
 
@@ -58,14 +60,20 @@ def _rich_bar() -> Callable[[JobInfo], None] | None:
         rich: Any = import_module("rich.progress")
     except ImportError:
         return None
-    progress = rich.Progress()
-    task = progress.add_task("betedge", total=None)
-    progress.start()
+    bars: dict[str, Any] = {}
 
     def show(now: JobInfo) -> None:
-        progress.update(task, completed=now.progress.completed, total=now.progress.total, description=_tail(now))
+        if now.id not in bars:
+            shown = rich.Progress()
+            bars[now.id] = shown, shown.add_task("betedge")
+            shown.start()
+            atexit.register(shown.stop)  # a wait that was given up leaves the terminal as it was
+        shown, task = bars[now.id]
+        shown.update(task, completed=now.progress.completed, total=now.progress.total, description=_tail(now))
         if now.has_ended:
-            progress.stop()
+            shown.stop()
+            atexit.unregister(shown.stop)
+            del bars[now.id]
 
     return show
 

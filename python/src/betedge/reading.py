@@ -35,7 +35,7 @@ class Reading:
         else:
             root = lake.partition("://")[2] or lake
         self.filesystem = filesystem
-        root = root.rstrip("/")
+        self._root = root = root.rstrip("/")
         infos = filesystem.get_file_info([f"{root}/{planned.key}" for planned in plan.objects])
         is_there = [info.type == fs.FileType.File for info in infos]
         self.files: list[str] = [info.path for info, there in zip(infos, is_there) if there]
@@ -43,8 +43,9 @@ class Reading:
         self.missing: list[str] = [planned.key for planned in absent if not planned.is_present]
         # The server has settled these: days without data, or objects that it sees and this machine does not.
         self.unseen: list[str] = [planned.key for planned in absent if planned.is_present]
+        self._keys = [planned.key for planned in plan.objects]
         self._request: Mapping[str, Any] = plan.raw["request"]
-        self._format = "ipc" if any(planned.key.endswith(".ipc") for planned in plan.objects) else "parquet"
+        self._format = "ipc" if any(key.endswith(".ipc") for key in self._keys) else "parquet"
 
     def settle(self, held: Collection[str], allow_missing: bool) -> None:
         """Told which of the `unseen` lie in the server's lake: those are missing here, the others are days without data."""
@@ -67,7 +68,7 @@ class Reading:
         if self._request.get("kind") != "stock" or "roots" not in self._request:
             return dataset.dataset(self.files, filesystem=self.filesystem, format=self._format)
         # A stock's file does not say whose it is; its folder does.
-        series = re.split(r"/[^/]+/\d{4}/", self.files[0])[0]
+        series = f"{self._root}/{re.split(r'/[^/]+/[0-9]{4}/', self._keys[0])[0]}"
         symbols = dataset.partitioning(_need("pyarrow", "arrow").schema([("root", "string")]))
         return dataset.dataset(self.files, filesystem=self.filesystem, format=self._format, partitioning=symbols, partition_base_dir=series)
 

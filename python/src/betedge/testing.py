@@ -44,6 +44,7 @@ class _Process:
             if found := re.search(ready, line):
                 self.ready = found
                 return
+        self.end()
         raise RuntimeError(f"betedge {arguments[0]} ended at once: {Path(self._log.name).read_text()[-2000:]}")
 
     def end(self, kill: bool = False) -> None:
@@ -67,10 +68,12 @@ class BetEdge:
         self.lake = self._folder / "lake"
         self._settings = settings
         self._server: _Process | None = None
-        self._terminal = _Process(["sim", "--v3-port", "0", "--v2-port", "0", "--control-port", "0", *(sim or [])], {}, self._folder,
-                                  r"127\.0\.0\.1:(\d+) \(v3\).*127\.0\.0\.1:(\d+) \(control\)")
+        self._terminal: _Process | None = None
         self._listen = "127.0.0.1:0"
         try:
+            self._terminal = _Process(["sim", "--v3-port", "0", "--v2-port", "0", "--control-port", "0", *(sim or [])], {}, self._folder,
+                                      r"127\.0\.0\.1:(\d+) \(v3\).*127\.0\.0\.1:(\d+) \(control\)")
+            self._v3, self._control = self._terminal.ready.groups()
             self.start()
         except BaseException:
             self.close()
@@ -78,9 +81,8 @@ class BetEdge:
 
     def start(self) -> None:
         """Starts the server, on the port that it had before."""
-        v3, control = self._terminal.ready.groups()
         environment = {"BETEDGE_LISTEN": self._listen, "BETEDGE_LAKE": str(self.lake), "BETEDGE_STORE": str(self._folder / "jobs.db"),
-                       "THETA_BASE_URL": f"http://127.0.0.1:{v3}", "THETA_API": "v3", "NASDAQ_BASE_URL": f"http://127.0.0.1:{control}"}
+                       "THETA_BASE_URL": f"http://127.0.0.1:{self._v3}", "THETA_API": "v3", "NASDAQ_BASE_URL": f"http://127.0.0.1:{self._control}"}
         self._server = _Process(["serve"], environment | self._settings, self._folder, r"listening on (https?)://(127\.0\.0\.1:\d+)")
         self._listen = self._server.ready[2]
 
@@ -96,16 +98,16 @@ class BetEdge:
     @property
     def terminal_control(self) -> str:
         """The simulator's own control address, for /sim/faults and /sim/options."""
-        return f"http://127.0.0.1:{self._terminal.ready[2]}"
+        return f"http://127.0.0.1:{self._control}"
 
     def client(self, **settings: Any) -> Client:
         """A client of this server."""
         return Client(self.url, **settings)
 
     def close(self) -> None:
-        if self._server:
-            self._server.end()
-        self._terminal.end()
+        for process in (self._server, self._terminal):
+            if process:
+                process.end()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self) -> BetEdge:
