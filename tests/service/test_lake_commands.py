@@ -262,3 +262,74 @@ def test_a_server_that_was_named_is_not_replaced_by_the_lake_here(folder, half):
         refused = run("verify", *url, folder=folder, **here, **named)
         assert (refused.returncode, refused.stdout) == (5, ""), refused.stderr
         assert "cannot reach the server" in refused.stderr
+
+
+# --- the lake's objects, and jobs, from the command line -----------------------------------------------
+
+
+def url(server):
+    return {"BETEDGE_URL": f"http://127.0.0.1:{server.port}"}
+
+
+def test_plan_ls_and_cat(simulate, serve, folder):
+    server = serve(simulate())
+    day = ("AAPL", "2023-01-01", "2023-12-31", "--schema", "eod")
+    planned = run("plan", "stock", *day, folder=folder, **url(server))
+    assert planned.returncode == 0, planned.stderr
+    assert planned.stdout.startswith("Would download 1 object by 1 upstream call")
+    assert server.client.get("/jobs").json()["jobs"] == []
+    assert run("stock", *day, "--wait", folder=folder, **url(server)).returncode == 0
+    assert run("plan", "stock", *day, folder=folder, **url(server)).stdout == "Nothing to download: the object is there already\n"
+
+    listed = run("ls", folder=folder, **url(server)).stdout.splitlines()
+    assert len(listed) == 2
+    key = listed[1].split()[-1]
+    assert key == "historical-stock/eod/AAPL/2023/data.parquet"
+    (line,) = run("ls", "historical-stock/", "--json", folder=folder, **url(server)).stdout.splitlines()
+    assert json.loads(line)["key"] == key
+
+    shown = run("cat", key, "--rows", "3", folder=folder, **url(server)).stdout.splitlines()
+    assert len(shown) == 4
+    assert {"open", "high", "low", "close", "date"} <= set(shown[0].split())
+    rows = [json.loads(row) for row in run("cat", key, "--json", folder=folder, **url(server)).stdout.splitlines()]
+    assert [row["date"] for row in rows[:2]] == ["20230103", "20230104"]
+    assert len(rows) == 10
+
+    missing = run("cat", "historical-stock/eod/AAPL/2022/data.parquet", folder=folder, **url(server))
+    assert (missing.returncode, missing.stdout) == (6, "")
+    (server.lake / "note.txt").write_text("no table")
+    other = run("cat", "note.txt", folder=folder, **url(server))
+    assert other.returncode == 1
+    assert "neither a Parquet nor an Arrow file" in other.stderr
+
+
+def test_cat_fits_a_narrow_terminal(simulate, serve, folder):
+    server = serve(simulate())
+    assert run("stock", "AAPL", "2023-01-01", "2023-12-31", "--schema", "eod", "--wait", folder=folder, **url(server)).returncode == 0
+    shown, status = run_in_terminal(80, "cat", "historical-stock/eod/AAPL/2023/data.parquet", folder=folder, **url(server))
+    assert status == 0
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_cancel_retry_and_watch(simulate, serve, folder):
+    sim = simulate("--latency", "200ms", "--contracts", "AAPL=5")
+    server = serve(sim, THETA_RETRY_ATTEMPTS=1)
+    job = server.client.submit("option", root="AAPL", start_date="20240101", end_date="20241231", schema="quote")
+    server.wait_event("item_done", job=job)
+    cancelled = run("cancel", job, folder=folder, **url(server))
+    assert cancelled.returncode == 0, cancelled.stderr
+    assert server.wait_job(job)["state"] == "cancelled"
+
+    sim.faults("473@date=20240105")
+    job = server.client.submit("option", root="AAPL", start_date="20240102", end_date="20240112", schema="ohlc", interval=60000)
+    watched = run("watch", folder=folder, **url(server))
+    assert watched.returncode == 0
+    assert f"{job}  completed with errors" in watched.stdout
+    assert watched.stderr.endswith("No job is left to watch.\n")
+    sim.faults()
+    tried = run("retry", job, "--wait", folder=folder, **url(server))
+    assert tried.returncode == 0, tried.stderr
+    assert server.client.job(job)["state"] == "completed"
+    nothing = run("retry", job, folder=folder, **url(server))
+    assert nothing.returncode == 2 and nothing.stderr.startswith("betedge retry: "), nothing
+    assert run("cancel", job, folder=folder, **url(server)).stdout == f"Job {job} had ended already: completed\n"

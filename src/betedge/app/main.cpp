@@ -15,7 +15,8 @@ int main(int argc, char** argv) {
                      .sim = app::simulate,
                      .config = app::show_config,
                      .token = app::make_token,
-                     .verify = app::verify_here});
+                     .verify = app::verify_here,
+                     .read_rows = app::read_rows});
   } catch (const std::exception& fault) {
     return app::complain(fault.what(), 1);
   }

@@ -9,6 +9,7 @@
 
 #include "betedge/app/lake.hpp"
 #include "betedge/app/load_settings.hpp"
+#include "betedge/columnar/file_reader.hpp"
 #include "betedge/engine/verification.hpp"
 #include "betedge/jobs/sqlite_store.hpp"
 #include "betedge/net/http_client.hpp"
@@ -56,6 +57,17 @@ Task<Result<VerifyEnd>> verify_here(Runtime& runtime, cli::LocalVerification ask
       co_return fail(ErrorCode::storage_failed, std::move(failure->error));
     asked.on_line(*line);
   }
+}
+
+Result<cli::FirstRows> read_rows(std::string object, std::size_t rows) {
+  columnar::RandomAccess file;
+  file.size_bytes = object.size();
+  file.read = [&object](std::uint64_t offset, std::size_t length) -> Result<Bytes> {
+    const auto bytes = as_bytes(std::string_view(object).substr(offset, length));
+    return Bytes(bytes.begin(), bytes.end());
+  };
+  BETEDGE_TRY(auto found, columnar::preview(std::move(file), rows));
+  return cli::FirstRows{std::move(found.columns), std::move(found.rows)};
 }
 
 }  // namespace betedge::app

@@ -10,4 +10,7 @@ namespace betedge::app {
 // and nothing is downloaded. What nobody recorded, and is in order, is recorded.
 Task<Result<VerifyEnd>> verify_here(Runtime& runtime, cli::LocalVerification asked);
 
+// What `betedge cat` shows of an object: the first rows of a whole Parquet or Arrow file.
+Result<cli::FirstRows> read_rows(std::string object, std::size_t rows);
+
 }  // namespace betedge::app

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 
 #include "betedge/cli/exit_code.hpp"
 #include "betedge/cli/words.hpp"
@@ -12,31 +13,99 @@ namespace betedge::cli {
 
 namespace {
 
-constexpr std::string_view kHelp =
-    R"(betedge downloads market history into Parquet files, as jobs that run in the background.
+// Every command, in the order in which `betedge --help --all` lists them.
+struct CommandLine {
+  std::string_view name;
+  std::string_view summary;
+};
+constexpr std::array kCommands{
+    CommandLine{"serve", "Start the server: everything else talks to it"},
+    CommandLine{"sim", "A simulated vendor terminal, to try it without an account"},
+    CommandLine{"option", "Download option chains: quotes, bars or daily rows"},
+    CommandLine{"stock", "Download a stock's quotes, bars or daily rows"},
+    CommandLine{"earnings", "Download the earnings calendar of all companies"},
+    CommandLine{"plan", "Say what a download would fetch; nothing is done"},
+    CommandLine{"jobs", "List jobs, the newest first"},
+    CommandLine{"job", "Show a job in full"},
+    CommandLine{"wait", "Follow a job until it has ended"},
+    CommandLine{"watch", "Follow all jobs until none is left"},
+    CommandLine{"cancel", "Give up the rest of a job"},
+    CommandLine{"retry", "Try a job's failed items again"},
+    CommandLine{"coverage", "Show what the lake has of each session"},
+    CommandLine{"fill", "Download what coverage shows as missing, failed or stale"},
+    CommandLine{"verify", "Read the lake's objects again, and say which differ"},
+    CommandLine{"ls", "List the lake's objects"},
+    CommandLine{"cat", "Show the first rows of an object"},
+    CommandLine{"config", "Show every setting and where it came from"},
+    CommandLine{"token", "Make a token for a client"},
+    CommandLine{"completion", "Print what completes commands in bash, zsh or fish"},
+    CommandLine{"version", "Print the version"}};
 
-  betedge serve                            start the server: everything below talks to it
-  betedge sim                              a simulated vendor terminal, to try it without an account
+constexpr std::string_view kBegin =
+    "betedge downloads market history into Parquet files, as jobs that run in the background.\n\n";
+
+constexpr std::string_view kFirstHelp =
+    R"(  betedge serve                            start the server: everything below talks to it
   betedge option AAPL 2024-01-01 2024-12-31 --interval 15m --wait
                                            option quotes of a year, and watch them come
   betedge stock AAPL 2023-01-01 2023-12-31 --schema eod
                                            daily stock bars; prints the job's id at once
-  betedge earnings 2024-01 2024-03 --wait  NASDAQ's earnings calendar, whole months
-  betedge wait ID                          follow a job to its end
   betedge jobs                             what runs and what has run
-  betedge job ID                           one job in full; --items: each of its files
-  betedge coverage AAPL                    a calendar of what the lake has of it; fill: its gaps
+  betedge wait ID                          follow a job to its end
+  betedge coverage AAPL                    a calendar of what the lake has of it, and its gaps
 
-Also: betedge verify (are the files still what was written?), betedge config (every setting and
-where it came from), betedge token (for a client), betedge version.
-Every command has --help, and --json for scripts.
+All commands: betedge --help --all. Every command has --help, and --json for scripts.
+)";
 
+constexpr std::string_view kEnvironment =
+    R"(
+Every command has --help, and most have --json: one object, or of a list one object a line.
 The server's address is --url or BETEDGE_URL (http://127.0.0.1:8000), its token BETEDGE_TOKEN.
 An https:// server is verified by the system's authorities, or by those of the file BETEDGE_CA_FILE.
+Colour is for terminals only; NO_COLOR turns it off.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not all as it should be (items failed, sessions are
-missing, files differ), 4 not allowed, 5 server not available, 6 no such job or series, 7 not done
-within --timeout, 130 interrupted (the job goes on).
+missing, files differ), 4 not allowed, 5 server not available, 6 no such job, object or series,
+7 not done within --timeout, 130 interrupted (the job goes on).
 )";
+
+std::string summary_of(std::string_view name) {
+  return std::string(std::ranges::find(kCommands, name, &CommandLine::name)->summary);
+}
+
+constexpr std::string_view kPlanExamples = R"(Examples:
+  betedge plan option AAPL 2024-01-01 2024-12-31 --interval 15m
+  betedge plan stock SPY 2012-01-01 2024-12-31 --schema eod --json
+  betedge plan earnings 2024-01
+With the words of a download it says the objects, the vendor's calls and what that takes.)";
+
+constexpr std::string_view kWatchExamples = R"(Examples:
+  betedge watch
+  betedge watch --json    a line for each job whenever it changes
+Ends when no job is left; Ctrl-C leaves them running. 'betedge wait ID' follows one.)";
+
+constexpr std::string_view kCancelExamples = R"(Examples:
+  betedge cancel ID
+What is downloaded stays; a job that has ended stays as it is.)";
+
+constexpr std::string_view kRetryExamples = R"(Examples:
+  betedge retry ID --wait
+Only the failed items are tried; a job without any is refused.)";
+
+constexpr std::string_view kListExamples = R"(Examples:
+  betedge ls
+  betedge ls historical-stock/eod/AAPL/    those whose key begins so
+  betedge ls --limit 10 --json             one JSON object a line)";
+
+constexpr std::string_view kCatExamples = R"(Examples:
+  betedge cat historical-stock/eod/AAPL/2023/data.parquet
+  betedge cat KEY --rows 100 --json    one JSON object a row, values as text, nulls as null
+'betedge ls' lists the keys.)";
+
+constexpr std::string_view kCompletionExamples = R"(Examples:
+  betedge completion bash > /etc/bash_completion.d/betedge
+  betedge completion zsh > "${{fpath[1]}}/_betedge"
+  betedge completion fish > ~/.config/fish/completions/betedge.fish
+What it completes it asks of the program, so it is made once.)";
 
 constexpr std::string_view kSubmitExamples = R"(Examples:
   betedge {0} AAPL 2024-01-02 --wait                       one day, and wait for it
@@ -105,23 +174,51 @@ struct Parser {
   JobCommand job;
   FillCommand fill;
   VerifyCommand verify;
+  CancelCommand cancel;
+  RetryCommand retry;
+  ListCommand list;
+  CatCommand cat;
+  CompletionCommand completion;
+  CLI::App* planning = nullptr;
 
   Parser() {
     app.require_subcommand(1, 1);
-    add_submit("option", "Download option chains: quotes, bars or daily rows", "15m");
-    add_submit("stock", "Download a stock's quotes, bars or daily rows", "1m");
+    add_how_to_submit(add_download(app, "option", kSubmitExamples));
+    add_how_to_submit(add_download(app, "stock", kSubmitExamples));
+    add_how_to_submit(add_download(app, "earnings", kEarningsExamples));
 
-    auto* const earnings =
-        add("earnings", "Download the earnings calendar of all companies", kEarningsExamples);
-    earnings->add_option("START", typed.start, "The first month: 2024-01 or 202401")->required();
-    earnings->add_option("END", typed.end, "The last month; left out: one month only");
-    add_how_to_submit(earnings);
+    planning = app.add_subcommand("plan", summary_of("plan"));
+    planning->set_help_flag("-h,--help", "Show this");
+    planning->footer("\n" + std::string(kPlanExamples));
+    planning->require_subcommand(1, 1);
+    for (const auto* const kind : {"option", "stock", "earnings"}) {
+      add_download(*planning, kind, kPlanExamples);
+    }
 
-    auto* const waiting = add("wait", "Follow a job until it has ended", kWaitExamples);
+    add("watch", kWatchExamples);
+    add("cancel", kCancelExamples)->add_option("ID", cancel.id, "The job's id")->required();
+    auto* const retrying = add("retry", kRetryExamples);
+    retrying->add_option("ID", retry.id, "The job's id")->required();
+    retrying->add_flag("--wait", retry.wait, "Follow the job until it has ended");
+    add_timeout(retrying);
+
+    auto* const keys = add("ls", kListExamples);
+    keys->add_option("PREFIX", list.prefix, "Only objects whose key begins so");
+    keys->add_option("--limit", list.limit, "At most so many")
+        ->type_name("N")
+        ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000'000}));
+    auto* const head = add("cat", kCatExamples);
+    head->add_option("KEY", cat.key, "The object's key")->required();
+    head->add_option("--rows", cat.rows, "So many rows")
+        ->type_name("N")
+        ->default_str("10")
+        ->check(CLI::Range(std::size_t{1}, std::size_t{100'000}));
+
+    auto* const waiting = add("wait", kWaitExamples);
     waiting->add_option("ID", wait.id, "The job's id")->required();
     add_timeout(waiting);
 
-    auto* const listing = add("jobs", "List jobs, the newest first", kJobsExamples);
+    auto* const listing = add("jobs", kJobsExamples);
     listing
         ->add_option("--status", jobs.status, "Only those: pending, running, completed or failed")
         ->type_name("STATUS");
@@ -130,7 +227,7 @@ struct Parser {
         ->default_str("20")
         ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000}));
 
-    auto* const showing = add("job", "Show a job in full", kJobExamples);
+    auto* const showing = add("job", kJobExamples);
     showing->add_option("ID", job.id, "The job's id")->required();
     auto* const items = showing->add_flag("--items", job.items, "List its items (files)");
     showing
@@ -140,27 +237,32 @@ struct Parser {
         ->type_name("STATE")
         ->needs(items);
 
-    auto* const covering =
-        add("coverage", "Show what the lake has of each session", kCoverageExamples);
+    auto* const covering = add("coverage", kCoverageExamples);
     add_series(covering);
-    auto* const filling =
-        add("fill", "Download what coverage shows as missing, failed or stale", kFillExamples);
+    auto* const filling = add("fill", kFillExamples);
     add_series(filling);
     filling->add_flag("--dry-run", fill.dry_run, "Only say what it would download");
     filling->add_flag("--wait", fill.wait, "Follow the job until it has ended");
     add_timeout(filling);
 
-    auto* const verifying =
-        add("verify", "Read the lake's objects again, and say which differ", kVerifyExamples);
+    auto* const verifying = add("verify", kVerifyExamples);
     verifying->add_option("PREFIX", verify.prefix, "Only objects whose key begins so");
     verifying->add_flag("--repair", verify.repair, "Download again what is wrong");
 
-    add("version", "Print the version", "");
+    add("completion", kCompletionExamples)
+        ->add_option("SHELL", completion.shell, "bash, zsh or fish")
+        ->required()
+        ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+
+    add("version", "");
   }
 
-  CLI::App* add(const std::string& name, const std::string& description,
-                std::string_view examples) {
-    auto* const command = app.add_subcommand(name, description);
+  CLI::App* add(const std::string& name, std::string_view examples) {
+    return add_to(app, name, examples);
+  }
+
+  CLI::App* add_to(CLI::App& parent, const std::string& name, std::string_view examples) {
+    auto* const command = parent.add_subcommand(name, summary_of(name));
     command->set_help_flag("-h,--help", "Show this");
     command->footer("\n" + fmt::format(fmt::runtime(examples), name));
     command->add_flag("--json", invocation.json, "JSON on standard output, for scripts");
@@ -175,14 +277,21 @@ struct Parser {
         ->type_name("TIME");
   }
 
-  void add_submit(const std::string& name, const std::string& description,
-                  const std::string& usual_interval) {
-    auto* const command = add(name, description, kSubmitExamples);
-    command->add_option("ROOT", typed.root, "The underlying's symbol: AAPL")->required();
-    command->add_option("START", typed.start, "The first day: 2024-01-01 or 20240101")->required();
-    command->add_option("END", typed.end, "The last day; left out: one day only");
-    add_what(command, usual_interval);
-    add_how_to_submit(command);
+  // What is to be downloaded: `betedge option …`, `betedge plan option …`
+  CLI::App* add_download(CLI::App& parent, const std::string& name, std::string_view examples) {
+    auto* const command = add_to(parent, name, examples);
+    if (name == "earnings") {
+      command->add_option("START", typed.start, "The first month: 2024-01 or 202401")->required();
+      command->add_option("END", typed.end, "The last month; left out: one month only");
+    } else {
+      command->add_option("ROOT", typed.root, "The underlying's symbol: AAPL")->required();
+      command->add_option("START", typed.start, "The first day: 2024-01-01 or 20240101")
+          ->required();
+      command->add_option("END", typed.end, "The last day; left out: one day only");
+      add_what(command, name == "option" ? "15m" : "1m");
+    }
+    command->add_flag("--force", typed.force, "Download again what is there already");
+    return command;
   }
 
   // Which rows of a root.
@@ -215,7 +324,6 @@ struct Parser {
   }
 
   void add_how_to_submit(CLI::App* command) {
-    command->add_flag("--force", typed.force, "Download again what is there already");
     command->add_flag("--wait", submit.wait, "Follow the job until it has ended");
     add_timeout(command);
   }
@@ -234,6 +342,26 @@ struct Parser {
         return std::unexpected("--timeout is for waiting: add --wait");
       }
       invocation.command = submit;
+    } else if (name == "plan") {
+      const auto kind = planning->get_subcommands().front()->get_name();
+      BETEDGE_TRY_VOID(kind == "earnings" ? finish_earnings() : finish_submit(kind));
+      invocation.command = PlanCommand{submit.kind, submit.form};
+    } else if (name == "watch") {
+      invocation.command = WatchCommand{};
+    } else if (name == "cancel") {
+      invocation.command = cancel;
+    } else if (name == "retry") {
+      BETEDGE_TRY(retry.timeout, timeout());
+      if (retry.timeout && !retry.wait) {
+        return std::unexpected("--timeout is for waiting: add --wait");
+      }
+      invocation.command = retry;
+    } else if (name == "ls") {
+      invocation.command = list;
+    } else if (name == "completion") {
+      invocation.command = completion;
+    } else if (name == "cat") {
+      invocation.command = cat;
     } else if (name == "wait") {
       BETEDGE_TRY(wait.timeout, timeout());
       invocation.command = wait;
@@ -374,32 +502,47 @@ Told usage_error(std::string_view command, std::string_view why) {
 
 }  // namespace
 
-std::string_view help_text() {
-  return kHelp;
+std::string help_text() {
+  return std::string(kBegin) + std::string(kFirstHelp);
+}
+
+std::string full_help_text() {
+  auto text = std::string(kBegin);
+  for (const auto& [name, summary] : kCommands) {
+    text += fmt::format("  betedge {:<10} {}\n", name, summary);
+  }
+  return text + std::string(kEnvironment);
 }
 
 std::expected<Invocation, Told> parse_arguments(const std::vector<std::string>& given) {
   auto arguments = given;
-  if (arguments.empty()) return std::unexpected(Told{kUsage, {}, std::string(kHelp)});
+  if (arguments.empty()) return std::unexpected(Told{kUsage, {}, help_text()});
   if (arguments.front() == "help") {  // "betedge help option"
     arguments.erase(arguments.begin());
-    if (!arguments.empty()) arguments = {arguments.front(), "--help"};
+    if (!arguments.empty() && arguments.front() == "--all") {
+      arguments = {"--help", "--all"};
+    } else if (!arguments.empty()) {
+      arguments = {arguments.front(), "--help"};
+    }
   }
   if (arguments.empty() || arguments.front() == "--help" || arguments.front() == "-h") {
-    return std::unexpected(Told{kOk, std::string(kHelp), {}});
+    if (arguments.size() == 2 && arguments[1] == "--all") {
+      return std::unexpected(Told{kOk, full_help_text(), {}});
+    }
+    return std::unexpected(Told{kOk, help_text(), {}});
   }
   if (arguments.front() == "--version") arguments.front() = "version";
 
   const auto name = arguments.front();
-  const auto known = {std::string_view{"option"},   std::string_view{"stock"},
-                      std::string_view{"earnings"}, std::string_view{"wait"},
-                      std::string_view{"jobs"},     std::string_view{"job"},
-                      std::string_view{"coverage"}, std::string_view{"fill"},
-                      std::string_view{"verify"},   std::string_view{"version"}};
-  if (std::ranges::find(known, name) == known.end()) {
-    const auto meant =
-        nearest(name, {"serve", "sim", "option", "stock", "earnings", "wait", "jobs", "job",
-                       "coverage", "fill", "verify", "config", "token", "version", "help"});
+  // The others are run before this is asked (cli.cpp).
+  const auto others = {std::string_view{"serve"}, std::string_view{"sim"},
+                       std::string_view{"config"}, std::string_view{"token"}};
+  const bool is_known = std::ranges::find(kCommands, name, &CommandLine::name) != kCommands.end() &&
+                        std::ranges::find(others, name) == others.end();
+  if (!is_known) {
+    std::vector<std::string_view> names{"help"};
+    for (const auto& command : kCommands) names.push_back(command.name);
+    const auto meant = nearest(name, names);
     const auto hint = meant.empty() ? std::string{} : fmt::format("; did you mean '{}'?", meant);
     return std::unexpected(
         usage_error("", fmt::format("there is no command '{}'{}", harmless(name), hint)));

@@ -22,6 +22,32 @@ struct SubmitCommand {
   bool wait = false;
   std::optional<std::chrono::milliseconds> timeout;
 };
+// `betedge plan option …`
+struct PlanCommand {
+  Kind kind = Kind::option;
+  wire::SubmitForm form;
+};
+// `betedge watch`: all jobs that have not ended.
+struct WatchCommand {};
+struct CancelCommand {
+  std::string id;
+};
+struct RetryCommand {
+  std::string id;
+  bool wait = false;
+  std::optional<std::chrono::milliseconds> timeout;
+};
+struct ListCommand {
+  std::string prefix;  // of the objects' keys; empty: all
+  std::optional<std::size_t> limit;
+};
+struct CatCommand {
+  std::string key;
+  std::size_t rows = 10;
+};
+struct CompletionCommand {
+  std::string shell;
+};
 struct WaitCommand {
   std::string id;
   std::optional<std::chrono::milliseconds> timeout;
@@ -53,7 +79,8 @@ struct VersionCommand {};
 
 struct Invocation {
   std::variant<SubmitCommand, WaitCommand, JobsCommand, JobCommand, CoverageCommand, FillCommand,
-               VerifyCommand, VersionCommand>
+               VerifyCommand, PlanCommand, WatchCommand, CancelCommand, RetryCommand, ListCommand,
+               CatCommand, CompletionCommand, VersionCommand>
       command;
   std::string name;  // of the command, for messages
   std::string url;   // empty: not given here
@@ -70,7 +97,9 @@ struct Told {
 // The arguments behind "betedge". `serve`, `sim`, `config` and `token` are not for here.
 std::expected<Invocation, Told> parse_arguments(const std::vector<std::string>& arguments);
 
-// `betedge --help`
-std::string_view help_text();
+// `betedge --help`: six commands to begin with.
+std::string help_text();
+// `betedge --help --all`: every command.
+std::string full_help_text();
 
 }  // namespace betedge::cli

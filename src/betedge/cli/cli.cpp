@@ -23,7 +23,7 @@ Task<void> execute_into(Workplace& workplace, Invocation invocation, int& status
   status = co_await execute(workplace, std::move(invocation));
 }
 
-int run_client(Console& console, Invocation invocation, const VerifyHere& verify_here) {
+int run_client(Console& console, Invocation invocation, const Hooks& hooks) {
   auto address = sdk::address_from_environment();
   const char* const variable = std::getenv(kUrlVariable);
   const bool is_asked_for = !invocation.url.empty() || (variable != nullptr && *variable != '\0');
@@ -44,8 +44,9 @@ int run_client(Console& console, Invocation invocation, const VerifyHere& verify
     if (!stop.request_stop()) ::_exit(kInterrupted);
   });
   // Who names a server wants that one, and no lake that lies here.
-  Workplace workplace{runtime, server, console, stop.get_token(),
-                      is_asked_for ? VerifyHere{} : verify_here};
+  Workplace workplace{
+      runtime,        server, console, stop.get_token(), is_asked_for ? VerifyHere{} : hooks.verify,
+      hooks.read_rows};
   int status = kFailed;
   runtime.run(execute_into(workplace, std::move(invocation), status));
   return status;
@@ -57,7 +58,8 @@ int run(int argc, char** argv, const Hooks& hooks) {
   std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
   if (!arguments.empty()) {
     // These have arguments of their own; "betedge help serve" is "betedge serve --help".
-    if (arguments.size() == 2 && arguments.front() == "help") arguments = {arguments[1], "--help"};
+    if (arguments.size() == 2 && arguments.front() == "help" && arguments[1] != "--all")
+      arguments = {arguments[1], "--help"};
     const std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
     if (arguments.front() == "serve" && hooks.serve) return hooks.serve(rest);
     if (arguments.front() == "sim" && hooks.sim) return hooks.sim(rest);
@@ -71,7 +73,7 @@ int run(int argc, char** argv, const Hooks& hooks) {
     console->err(invocation.error().err);
     return invocation.error().exit_code;
   }
-  return run_client(*console, *std::move(invocation), hooks.verify);
+  return run_client(*console, *std::move(invocation), hooks);
 }
 
 }  // namespace betedge::cli

@@ -16,7 +16,8 @@ struct Hooks {
   Command sim;
   Command config;
   Command token;
-  VerifyHere verify;  // `betedge verify` where no server runs
+  VerifyHere verify;   // `betedge verify` where no server runs
+  ReadRows read_rows;  // `betedge cat`
 };
 
 // `betedge …`: what main() does. Returns the exit status (exit_code.hpp).

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "betedge/cli/completion.hpp"
 #include "betedge/cli/exit_code.hpp"
 #include "betedge/cli/follow.hpp"
 #include "betedge/cli/job_words.hpp"
@@ -27,6 +28,49 @@ Task<int> submit(Workplace& workplace, SubmitCommand command, Invocation invocat
   }
   co_return co_await follow_accepted(workplace, *std::move(accepted), command.wait, command.timeout,
                                      std::move(invocation));
+}
+
+Task<int> plan(Workplace& workplace, PlanCommand command, Invocation invocation) {
+  const auto plan =
+      co_await workplace.server.plan(command.kind, std::move(command.form), workplace.stop);
+  if (!plan) co_return complain(workplace, invocation, plan.error());
+  if (invocation.json) {
+    workplace.console.out(plan->json + "\n");
+  } else {
+    show_plan(workplace, plan->view);
+  }
+  co_return kOk;
+}
+
+Task<int> cancel(Workplace& workplace, CancelCommand command, Invocation invocation) {
+  const auto job = co_await workplace.server.cancel(command.id, workplace.stop);
+  if (!job) co_return complain(workplace, invocation, job.error());
+  if (invocation.json) workplace.console.out(job->json + "\n");
+  const auto& view = job->view;
+  Voice voice(workplace.console, invocation.json);
+  if (view.has_ended() && view.state != "cancelled") {
+    voice.say(fmt::format("Job {} had ended already: {}\n", view.job_id, state_in_words(view)));
+    co_return kOk;
+  }
+  voice.say(fmt::format("Job {} {}: {} of {} were done\n", view.job_id,
+                        view.has_ended() ? "is cancelled" : "is being cancelled",
+                        grouped(view.items.succeeded + view.items.skipped + view.items.no_data),
+                        counted(view.total, "item")));
+  co_return kOk;
+}
+
+Task<int> retry(Workplace& workplace, RetryCommand command, Invocation invocation) {
+  const auto job = co_await workplace.server.retry_failed(command.id, workplace.stop);
+  if (!job) co_return complain(workplace, invocation, job.error());
+  const auto id = job->view.job_id;
+  Voice voice(workplace.console, invocation.json);
+  voice.say(fmt::format("Job {} tries its failed items again\n", id));
+  if (command.wait) {
+    co_return co_await follow(workplace, id, command.timeout, std::move(invocation));
+  }
+  if (invocation.json) workplace.console.out(job->json + "\n");
+  voice.say(fmt::format("Follow it with: betedge wait {}\n", id));
+  co_return kOk;
 }
 
 // `wait`: a server that is not there at the beginning is not waited for; it may be the wrong one.
@@ -182,6 +226,28 @@ Task<int> execute(Workplace& workplace, Invocation invocation) {
   }
   if (auto* const asked = std::get_if<VerifyCommand>(&command)) {
     co_return co_await verify(workplace, std::move(*asked), std::move(invocation));
+  }
+  if (auto* const asked = std::get_if<PlanCommand>(&command)) {
+    co_return co_await plan(workplace, std::move(*asked), std::move(invocation));
+  }
+  if (std::holds_alternative<WatchCommand>(command)) {
+    co_return co_await watch(workplace, std::move(invocation));
+  }
+  if (auto* const asked = std::get_if<CancelCommand>(&command)) {
+    co_return co_await cancel(workplace, std::move(*asked), std::move(invocation));
+  }
+  if (auto* const asked = std::get_if<RetryCommand>(&command)) {
+    co_return co_await retry(workplace, std::move(*asked), std::move(invocation));
+  }
+  if (auto* const asked = std::get_if<ListCommand>(&command)) {
+    co_return co_await list_objects(workplace, std::move(*asked), std::move(invocation));
+  }
+  if (auto* const asked = std::get_if<CatCommand>(&command)) {
+    co_return co_await show_object(workplace, std::move(*asked), std::move(invocation));
+  }
+  if (const auto* const asked = std::get_if<CompletionCommand>(&command)) {
+    workplace.console.out(std::string(completion_script(asked->shell).value()));
+    co_return kOk;
   }
   workplace.console.out(invocation.json ? "{\"version\":\"" BETEDGE_VERSION "\"}\n"
                                         : "betedge " BETEDGE_VERSION "\n");

@@ -3,18 +3,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <vector>
 
 #include "betedge/cli/exit_code.hpp"
 #include "betedge/cli/job_words.hpp"
 #include "betedge/cli/progress.hpp"
 #include "betedge/cli/voice.hpp"
 #include "betedge/cli/words.hpp"
+#include "betedge/ports/async.hpp"
 
 namespace betedge::cli {
 
 namespace {
 
 constexpr std::size_t kFailuresShown = 10;
+constexpr std::size_t kJobsWatched = 50;
 constexpr auto kRedrawEvery = std::chrono::milliseconds{500};
 constexpr auto kPlainLineEvery = std::chrono::seconds{5};
 
@@ -134,7 +138,114 @@ Task<void> summarise(Workplace& workplace, wire::JobView job, bool json) {
   voice.say("To try them again, give the same request again: what is there already is skipped.\n");
 }
 
+// The jobs that have not ended, the newest last.
+Task<sdk::Outcome<std::vector<sdk::JobInfo>>> active_jobs(Workplace& workplace) {
+  std::vector<sdk::JobInfo> active;
+  for (const auto* const status : {"pending", "running"}) {
+    sdk::JobFilter filter{.status = status, .limit = kJobsWatched};
+    auto jobs = co_await workplace.server.jobs(std::move(filter), workplace.stop);
+    if (!jobs) co_return std::unexpected(std::move(jobs).error());
+    for (auto& job : *jobs) active.push_back(std::move(job));
+  }
+  std::ranges::sort(active, {}, [](const sdk::JobInfo& job) { return job.view.created_at; });
+  co_return active;
+}
+
+std::string ended_line(const wire::JobView& job) {
+  auto text = fmt::format("{}  {}", job.job_id, state_in_words(job));
+  if (const auto outcomes = outcomes_text(job.items); !outcomes.empty()) text += ": " + outcomes;
+  return text + "\n";
+}
+
+// What `watch` shows of many jobs.
+class Board {
+ public:
+  Board(Workplace& workplace, bool json) : workplace_(workplace), json_(json) {}
+
+  void show(const std::vector<sdk::JobInfo>& jobs) {
+    erase();
+    const auto looks = workplace_.console.looks();
+    for (const auto& job : jobs) {
+      auto& seen = seen_[job.view.job_id];
+      const auto progress = seen.speed.look(job.view, workplace_.runtime.steady_now());
+      if (json_) {
+        if (seen.json != job.json) workplace_.console.out(job.json + "\n");
+      } else if (looks.animate) {
+        const auto columns = std::max<std::size_t>(workplace_.console.columns(), 2) - 1;
+        const auto room = columns - std::min<std::size_t>(columns, job.view.job_id.size() + 2);
+        const auto line = job.view.job_id + "  " +
+                          bar_line(progress, room, BarStyle{looks.color_err, looks.unicode});
+        workplace_.console.err((room == 0 ? cut(line, columns, looks.unicode) : line) + "\n");
+        ++drawn_;
+      } else if (seen.completed != job.view.completed || seen.json.empty()) {
+        workplace_.console.err(job.view.job_id + "  " + plain_line(progress) + "\n");
+      }
+      seen.json = job.json;
+      seen.completed = job.view.completed;
+    }
+  }
+
+  void ended(const sdk::JobInfo& job) {
+    erase();
+    seen_.erase(job.view.job_id);
+    workplace_.console.out(json_ ? job.json + "\n" : ended_line(job.view));
+  }
+  void forget(const std::string& id) { seen_.erase(id); }
+
+  // Those shown before that are not among these.
+  std::vector<std::string> gone(const std::vector<sdk::JobInfo>& jobs) const {
+    std::vector<std::string> ids;
+    for (const auto& [id, seen] : seen_) {
+      const auto is_it = [&id](const sdk::JobInfo& job) { return job.view.job_id == id; };
+      if (std::ranges::none_of(jobs, is_it)) ids.push_back(id);
+    }
+    return ids;
+  }
+
+ private:
+  struct Seen {
+    Speed speed;
+    std::string json;
+    std::uint64_t completed = 0;
+  };
+  void erase() {
+    if (drawn_ > 0) workplace_.console.err(fmt::format("\r\x1b[{}A\x1b[J", drawn_));
+    drawn_ = 0;
+  }
+
+  Workplace& workplace_;
+  bool json_;
+  std::map<std::string, Seen> seen_;
+  std::size_t drawn_ = 0;
+};
+
 }  // namespace
+
+Task<int> watch(Workplace& workplace, Invocation invocation) {
+  Board board(workplace, invocation.json);
+  while (true) {
+    const auto jobs = co_await active_jobs(workplace);
+    if (!jobs && jobs.error().problem != sdk::Problem::stopped) {
+      co_return complain(workplace, invocation, jobs.error());
+    }
+    if (jobs) {
+      for (const auto& id : board.gone(*jobs)) {
+        const auto job = co_await workplace.server.job(id, workplace.stop);
+        if (job && job->view.has_ended()) board.ended(*job);
+        if (!job && job.error().problem == sdk::Problem::not_found) board.forget(id);  // deleted
+      }
+      board.show(*jobs);
+      if (jobs->empty() && board.gone(*jobs).empty()) {
+        workplace.console.err("No job is left to watch.\n");
+        co_return kOk;
+      }
+    }
+    if (!jobs || !co_await sleep_for(workplace.runtime, kRedrawEvery, workplace.stop)) {
+      workplace.console.err("Interrupted. The jobs go on; 'betedge watch' shows them again.\n");
+      co_return kInterrupted;
+    }
+  }
+}
 
 Task<int> follow(Workplace& workplace, std::string id,
                  std::optional<std::chrono::milliseconds> timeout, Invocation invocation) {
@@ -157,8 +268,10 @@ Task<int> follow(Workplace& workplace, std::string id,
     co_await summarise(workplace, outcome->view, invocation.json);
     co_return exit_code_of(outcome->view);
   }
-  const auto come_back =
-      fmt::format("The job goes on; come back to it with: betedge wait {}\n", id);
+  const auto come_back = fmt::format(
+      "The job goes on; come back to it with: betedge wait {0}\n"
+      "or give it up with: betedge cancel {0}\n",
+      id);
   switch (outcome.error().problem) {
     case sdk::Problem::stopped: workplace.console.err("Interrupted. " + come_back); break;
     case sdk::Problem::timeout:

@@ -16,6 +16,11 @@ namespace betedge::cli {
 Task<int> follow(Workplace& workplace, std::string id,
                  std::optional<std::chrono::milliseconds> timeout, Invocation invocation);
 
+// Shows every job that has not ended until none is left or Ctrl-C came: on a terminal a block that
+// is drawn again and again, elsewhere and as JSON a line whenever one changes. How a job ended is
+// said on standard output; gives the exit status, which is not about how they ended.
+Task<int> watch(Workplace& workplace, Invocation invocation);
+
 // What comes after a submit that was accepted: says so, and follows the job if that is wished.
 Task<int> follow_accepted(Workplace& workplace, wire::AcceptedView accepted, bool wait,
                           std::optional<std::chrono::milliseconds> timeout, Invocation invocation);

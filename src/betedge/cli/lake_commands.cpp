@@ -12,6 +12,7 @@
 #include "betedge/cli/follow.hpp"
 #include "betedge/cli/voice.hpp"
 #include "betedge/cli/words.hpp"
+#include "betedge/wire/python_json.hpp"
 
 namespace betedge::cli {
 
@@ -19,6 +20,7 @@ namespace {
 
 constexpr std::size_t kStretchesShown = 20;
 constexpr std::size_t kKeysShown = 10;
+constexpr std::size_t kPageOfObjects = 1000;
 constexpr auto kPlainLineEvery = std::chrono::seconds{5};
 
 // "2024-01-02"; as it is when it is no day.
@@ -268,10 +270,69 @@ Task<int> verify_here(Workplace& workplace, VerifyCommand command, bool json) {
   co_return shown.summarise(*end, command);
 }
 
+void say_nothing_to_fill(Voice& voice, const core::DayCounts& counts) {
+  voice.say(fmt::format("Nothing to fill: {} of {} are there, {} have no data\n",
+                        grouped(counts.of(DayState::present)),
+                        counted(sessions_of(counts), "session"),
+                        grouped(counts.of(DayState::no_data))));
+}
+
+// A cell of numbers stands to the right.
+bool is_number(std::string_view text) {
+  return text.find_first_not_of("0123456789.+-eE") == std::string_view::npos;
+}
+
+std::string json_of(const FirstRows& found, const std::vector<std::string>& row) {
+  std::string line = "{";
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    line += fmt::format("{}{}:{}", i == 0 ? "" : ",", wire::quoted(found.columns[i]),
+                        row[i].empty() ? std::string("null") : wire::quoted(row[i]));
+  }
+  return line + "}\n";
+}
+
+void draw_rows(Console& console, const FirstRows& found) {
+  const auto looks = console.looks();
+  std::vector<std::size_t> widths(found.columns.size());
+  std::vector<bool> is_right(found.columns.size(), true);
+  for (std::size_t i = 0; i < widths.size(); ++i) {
+    widths[i] = columns_of(found.columns[i]);
+    for (const auto& row : found.rows) {
+      widths[i] = std::max(widths[i], columns_of(row[i]));
+      is_right[i] = is_right[i] && is_number(row[i]);
+    }
+  }
+  const auto draw = [&](const std::vector<std::string>& cells) {
+    std::string line;
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      const auto text = harmless(cells[i]);
+      const std::string padding(widths[i] - std::min(widths[i], columns_of(text)), ' ');
+      line += (i == 0 ? "" : "  ") + (is_right[i] ? padding + text : text + padding);
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    const auto room = looks.out_is_terminal ? console.columns() : columns_of(line);
+    console.out(cut(line, room, looks.unicode) + "\n");
+  };
+  draw(found.columns);
+  for (const auto& row : found.rows) draw(row);
+}
+
+}  // namespace
+
 void show_plan(Workplace& workplace, const wire::DryRunView& plan) {
   auto& console = workplace.console;
   std::size_t to_fill = 0;
   for (const auto& item : plan.items) to_fill += item.is_there ? 0 : 1;
+  if (to_fill == 0) {
+    console.out(
+        plan.items.empty()
+            ? std::string("Nothing to download\n")
+            : fmt::format("Nothing to download: {} there already\n",
+                          plan.items.size() == 1
+                              ? std::string("the object is")
+                              : fmt::format("all {} are", counted(plan.items.size(), "object"))));
+    return;
+  }
   auto text = fmt::format("Would download {} by {}", counted(to_fill, "object"),
                           counted(plan.calls, "upstream call"));
   if (plan.bytes) text += ", about " + size_text(*plan.bytes);
@@ -292,14 +353,60 @@ void show_plan(Workplace& workplace, const wire::DryRunView& plan) {
   }
 }
 
-void say_nothing_to_fill(Voice& voice, const core::DayCounts& counts) {
-  voice.say(fmt::format("Nothing to fill: {} of {} are there, {} have no data\n",
-                        grouped(counts.of(DayState::present)),
-                        counted(sessions_of(counts), "session"),
-                        grouped(counts.of(DayState::no_data))));
+Task<int> list_objects(Workplace& workplace, ListCommand command, Invocation invocation) {
+  auto& console = workplace.console;
+  auto left = command.limit.value_or(std::string::npos);
+  std::string cursor;
+  bool is_first = true;
+  while (left > 0) {
+    const auto limit = std::min(left, kPageOfObjects);
+    const auto page =
+        co_await workplace.server.objects(command.prefix, limit, cursor, workplace.stop);
+    if (!page) co_return complain(workplace, invocation, page.error());
+    if (is_first && page->objects.empty()) {
+      console.err(command.prefix.empty()
+                      ? std::string("The lake has no objects yet.\n")
+                      : fmt::format("No object's key begins with {}.\n", harmless(command.prefix)));
+      co_return kOk;
+    }
+    if (is_first && !invocation.json) {
+      console.out(
+          fmt::format("{:<19}  {:>9}  {:>12}  {}\n", "MODIFIED (UTC)", "SIZE", "ROWS", "KEY"));
+    }
+    is_first = false;
+    for (std::size_t i = 0; i < page->objects.size(); ++i) {
+      const auto& object = page->objects[i];
+      auto time = harmless(object.modified_at).substr(0, 19);  // to the second
+      std::ranges::replace(time, 'T', ' ');
+      console.out(invocation.json ? page->json[i] + "\n"
+                                  : fmt::format("{:<19}  {:>9}  {:>12}  {}\n", time,
+                                                size_text(static_cast<double>(object.bytes)),
+                                                object.rows ? grouped(*object.rows) : "?",
+                                                harmless(object.key)));
+    }
+    left -= std::min(left, page->objects.size());
+    if (!page->next_cursor || page->objects.empty()) break;
+    cursor = *page->next_cursor;
+  }
+  co_return kOk;
 }
 
-}  // namespace
+Task<int> show_object(Workplace& workplace, CatCommand command, Invocation invocation) {
+  auto& console = workplace.console;
+  auto object = co_await workplace.server.object(command.key, workplace.stop);
+  if (!object) co_return complain(workplace, invocation, object.error());
+  const auto found = workplace.read_rows(*std::move(object), command.rows);
+  if (!found) {
+    console.err(fmt::format("betedge cat: {}: {}.\n", harmless(command.key),
+                            harmless(found.error().message)));
+    co_return kFailed;
+  }
+  if (!invocation.json) draw_rows(console, *found);
+  if (invocation.json) {
+    for (const auto& row : found->rows) console.out(json_of(*found, row));
+  }
+  co_return kOk;
+}
 
 Task<int> list_roots(Workplace& workplace, Invocation invocation) {
   auto& console = workplace.console;

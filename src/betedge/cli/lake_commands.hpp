@@ -21,4 +21,11 @@ Task<int> fill(Workplace& workplace, FillCommand command, Invocation invocation)
 // some. Without a server, and none asked for, by `verify_here`.
 Task<int> verify(Workplace& workplace, VerifyCommand command, Invocation invocation);
 
+// `betedge ls`, `betedge cat`
+Task<int> list_objects(Workplace& workplace, ListCommand command, Invocation invocation);
+Task<int> show_object(Workplace& workplace, CatCommand command, Invocation invocation);
+
+// What a download would do, in a person's words.
+void show_plan(Workplace& workplace, const wire::DryRunView& plan);
+
 }  // namespace betedge::cli

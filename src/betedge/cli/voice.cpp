@@ -31,6 +31,10 @@ int complain(Workplace& workplace, const Invocation& invocation, const sdk::Fail
                          why, kTokenVariable);
       break;
     case sdk::Problem::not_found:
+      if (std::holds_alternative<CatCommand>(invocation.command)) {
+        text = fmt::format("{}: {}. 'betedge ls' lists those that there are.\n", who, why);
+        break;
+      }
       text = is_about_lake
                  ? fmt::format("{}: {}. Is the server older than this program?\n", who, why)
                  : fmt::format("{}: {}. 'betedge jobs' lists those that there are.\n", who, why);

@@ -253,6 +253,10 @@ std::string harmless(std::string_view text) {
 }
 
 std::string_view nearest(std::string_view typed, std::initializer_list<std::string_view> known) {
+  return nearest(typed, std::span(known.begin(), known.size()));
+}
+
+std::string_view nearest(std::string_view typed, std::span<const std::string_view> known) {
   std::string_view best;
   std::size_t best_distance = 3;  // more than two slips are another word
   for (const auto candidate : known) {

@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -56,6 +58,7 @@ std::string cut(std::string_view text, std::size_t columns, bool unicode);
 std::string harmless(std::string_view text);
 
 // The one of `known` that was probably meant; empty when none is near.
+std::string_view nearest(std::string_view typed, std::span<const std::string_view> known);
 std::string_view nearest(std::string_view typed, std::initializer_list<std::string_view> known);
 
 }  // namespace betedge::cli

@@ -3,6 +3,7 @@
 #include <functional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "betedge/cli/console.hpp"
 #include "betedge/ports/runtime.hpp"
@@ -22,6 +23,14 @@ struct LocalVerification {
 using VerifyHere =
     std::function<Task<Result<wire::VerifyEnd>>(Runtime& runtime, LocalVerification asked)>;
 
+// The first rows of an object as text; an empty text for a null.
+struct FirstRows {
+  std::vector<std::string> columns;
+  std::vector<std::vector<std::string>> rows;
+};
+// Of a whole Parquet or Arrow file; only app knows how.
+using ReadRows = std::function<Result<FirstRows>(std::string object, std::size_t rows)>;
+
 // What the commands work with; all of it outlives them. Loop thread only.
 struct Workplace {
   Runtime& runtime;
@@ -30,6 +39,7 @@ struct Workplace {
   std::stop_token stop;  // Ctrl-C
   // For when no server runs, and none was asked for by its address; empty: never.
   VerifyHere verify_here{};
+  ReadRows read_rows{};  // for `betedge cat`
 };
 
 // How to call the server's address and token, for messages and for run().

@@ -297,16 +297,15 @@ Task<Outcome<wire::AcceptedView>> AsyncClient::submit(Kind kind, wire::SubmitFor
   co_return *std::move(accepted);
 }
 
-Task<Outcome<wire::DryRunView>> AsyncClient::plan(Kind kind, wire::SubmitForm form,
-                                                  std::stop_token stop) {
+Task<Outcome<Plan>> AsyncClient::plan(Kind kind, wire::SubmitForm form, std::stop_token stop) {
   auto target = kind == Kind::earnings ? std::string("/earnings?dry_run=true")
                                        : fmt::format("/historical/{}?dry_run=true", to_text(kind));
   auto body = wire::submit_json(form);
-  BETEDGE_CO_TRY(const auto answer,
+  BETEDGE_CO_TRY(auto answer,
                  co_await ask("POST", std::move(target), std::move(body), std::move(stop)));
   auto plan = wire::parse_dry_run(answer.body);
   if (!plan) co_return std::unexpected(garbled(plan.error().message));
-  co_return *std::move(plan);
+  co_return Plan{*std::move(plan), std::move(answer.body)};
 }
 
 Task<Outcome<JobInfo>> AsyncClient::act(std::string id, std::string action, std::stop_token stop) {
@@ -391,6 +390,22 @@ Task<Outcome<Roots>> AsyncClient::roots(std::stop_token stop) {
   auto view = wire::parse_roots(answer.body);
   if (!view) co_return std::unexpected(garbled(view.error().message));
   co_return Roots{*std::move(view), elements(parsed(answer.body), "roots")};
+}
+
+Task<Outcome<ObjectPage>> AsyncClient::objects(std::string prefix, std::size_t limit,
+                                               std::string cursor, std::stop_token stop) {
+  auto target = wire::objects_target(prefix, limit, cursor);
+  BETEDGE_CO_TRY(const auto answer, co_await ask("GET", std::move(target), "", std::move(stop)));
+  auto page = wire::parse_object_page(answer.body);
+  if (!page) co_return std::unexpected(garbled(page.error().message));
+  co_return ObjectPage{std::move(page->objects), elements(parsed(answer.body), "objects"),
+                       std::move(page->next_cursor)};
+}
+
+Task<Outcome<std::string>> AsyncClient::object(std::string key, std::stop_token stop) {
+  auto target = wire::object_target(key);
+  BETEDGE_CO_TRY(auto answer, co_await ask("GET", std::move(target), "", std::move(stop)));
+  co_return std::move(answer.body);
 }
 
 Task<Outcome<Coverage>> AsyncClient::coverage(wire::CoverageQuery query, std::stop_token stop) {

@@ -23,7 +23,7 @@ class AsyncClient {
   Task<Outcome<wire::AcceptedView>> submit(Kind kind, wire::SubmitForm form, std::stop_token stop);
 
   // What a submit would do: its objects and calls. Nothing is stored.
-  Task<Outcome<wire::DryRunView>> plan(Kind kind, wire::SubmitForm form, std::stop_token stop);
+  Task<Outcome<Plan>> plan(Kind kind, wire::SubmitForm form, std::stop_token stop);
 
   // POST /jobs/{id}/cancel: what is finished stays.
   Task<Outcome<JobInfo>> cancel(std::string id, std::stop_token stop);
@@ -44,6 +44,11 @@ class AsyncClient {
 
   // GET /lake/roots: what lies in the lake, series by series.
   Task<Outcome<Roots>> roots(std::stop_token stop);
+  // GET /objects: those whose key begins so, at most `limit` (to 1000) of them.
+  Task<Outcome<ObjectPage>> objects(std::string prefix, std::size_t limit, std::string cursor,
+                                    std::stop_token stop);
+  // GET /objects/{key}: the whole object.
+  Task<Outcome<std::string>> object(std::string key, std::stop_token stop);
   // GET /lake/coverage: what the lake has of each session of a series.
   Task<Outcome<Coverage>> coverage(wire::CoverageQuery query, std::stop_token stop);
   // POST /lake/fill: one job of exactly what coverage finds missing, failed or stale. As `submit`,

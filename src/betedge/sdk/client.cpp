@@ -334,9 +334,8 @@ void Client::submit(Request request, Then<Job> then) {
       });
 }
 
-Outcome<wire::DryRunView> Client::plan(Request request) {
-  return engine_->wait<wire::DryRunView>(
-      of_client(&AsyncClient::plan, request.kind, std::move(request.form)));
+Outcome<Plan> Client::plan(Request request) {
+  return engine_->wait<Plan>(of_client(&AsyncClient::plan, request.kind, std::move(request.form)));
 }
 
 Outcome<Job> Client::job(std::string id) {

@@ -146,7 +146,7 @@ class Client {
   [[nodiscard]] Outcome<Job> submit(Request request);
   void submit(Request request, Then<Job> then);
   // What the request would do. Stores nothing, and nobody is called.
-  [[nodiscard]] Outcome<wire::DryRunView> plan(Request request);
+  [[nodiscard]] Outcome<Plan> plan(Request request);
 
   // A job that is known by its id; not_found when there is none.
   [[nodiscard]] Outcome<Job> job(std::string id);

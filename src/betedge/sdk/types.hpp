@@ -146,6 +146,19 @@ struct Fill {
   std::string json;
 };
 
+// What a submit would do.
+struct Plan {
+  wire::DryRunView view;
+  std::string json;
+};
+
+// Some of the lake's objects, in the order of their keys.
+struct ObjectPage {
+  std::vector<wire::LakeObject> objects;
+  std::vector<std::string> json;           // each as it came
+  std::optional<std::string> next_cursor;  // nullopt: there are no more
+};
+
 // What a fill would do.
 struct FillPlan {
   std::optional<wire::DryRunView> view;  // nullopt: there is no gap

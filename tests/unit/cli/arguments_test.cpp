@@ -211,33 +211,60 @@ INSTANTIATE_TEST_SUITE_P(
         UsageCase{"fill_of_nothing", "fill", "ROOT"},
         UsageCase{"fill_with_a_timeout_alone", "fill AAPL --timeout 5m", "add --wait"},
         UsageCase{"fill_dry_and_waiting", "fill AAPL --dry-run --wait", "--dry-run"},
+        UsageCase{"plan_of_nothing", "plan", "subcommand"},
+        UsageCase{"plan_that_waits", "plan option AAPL 2024-01-02 --wait", "--wait"},
+        UsageCase{"cancel_nothing", "cancel", "ID"},
+        UsageCase{"retry_with_a_timeout_alone", "retry x --timeout 5m", "add --wait"},
+        UsageCase{"completion_of_no_shell", "completion", "SHELL"},
+        UsageCase{"completion_of_another_shell", "completion csh", "csh"},
+        UsageCase{"cat_nothing", "cat", "KEY"},
+        UsageCase{"cat_no_rows", "cat k --rows 0", "--rows"},
+        UsageCase{"nearly_cancel", "cancle", "did you mean 'cancel'?"},
         UsageCase{"verify_twice", "verify a b", "b"},
         UsageCase{"nearly_verify", "verfy", "did you mean 'verify'?"}),
     [](const auto& tested) { return tested.param.name; });
 
-TEST(HelpTest, TeachesByExampleAndNamesEveryExitCode) {
+TEST(HelpTest, TeachesSixCommandsByExample) {
   const auto help = parse_arguments({"--help"});
   ASSERT_FALSE(help);
   EXPECT_EQ(help.error().exit_code, 0);
   EXPECT_EQ(help.error().out, help_text());
   std::size_t last = 0;
-  for (const auto* command :
-       {"betedge serve", "betedge sim", "betedge option AAPL", "betedge stock AAPL",
-        "betedge wait ID", "betedge jobs", "betedge job ID"}) {
+  for (const auto* command : {"betedge serve", "betedge option AAPL", "betedge stock AAPL",
+                              "betedge jobs", "betedge wait ID", "betedge coverage AAPL"}) {
     const auto found = help_text().find(command);
-    ASSERT_NE(found, std::string_view::npos) << command;
+    ASSERT_NE(found, std::string::npos) << command;
     EXPECT_GE(found, last) << command << " is out of order";
     last = found;
   }
-  for (const auto* code : {"0 done", "1 failed", "2 ", "3 ", "4 ", "5 ", "6 ", "7 ", "130 "}) {
-    EXPECT_THAT(std::string(help_text()), HasSubstr(code));
+  EXPECT_THAT(help_text(), HasSubstr("betedge --help --all"));
+  EXPECT_THAT(help_text(), ::testing::Not(HasSubstr("betedge cancel")));
+}
+
+TEST(HelpTest, AllOfItNamesEveryCommandAndEveryExitCode) {
+  for (const auto& words :
+       {std::vector<std::string>{"--help", "--all"}, {"-h", "--all"}, {"help", "--all"}}) {
+    const auto help = parse_arguments(words);
+    ASSERT_FALSE(help);
+    EXPECT_EQ(help.error().exit_code, 0);
+    EXPECT_EQ(help.error().out, full_help_text());
   }
-  std::istringstream lines{std::string(help_text())};
-  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100U) << line;
+  for (const auto* command :
+       {"serve",  "sim",  "option", "stock",  "earnings", "plan",       "jobs",
+        "job",    "wait", "watch",  "cancel", "retry",    "coverage",   "fill",
+        "verify", "ls",   "cat",    "config", "token",    "completion", "version"})
+    EXPECT_THAT(full_help_text(), HasSubstr(std::string("  betedge ") + command + " ")) << command;
+  for (const auto* code : {"0 done", "1 failed", "2 ", "3 ", "4 ", "5 ", "6 ", "7 ", "130 "})
+    EXPECT_THAT(full_help_text(), HasSubstr(code));
+  for (const auto& text : {help_text(), full_help_text()}) {
+    std::istringstream lines{text};
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100U) << line;
+  }
 }
 
 TEST(HelpTest, EveryCommandHasItsOwnWithExamples) {
-  for (const auto* command : {"option", "stock", "wait", "jobs", "job"}) {
+  for (const auto* command : {"option", "stock", "earnings", "plan", "wait", "watch", "jobs", "job",
+                              "cancel", "retry", "coverage", "fill", "verify", "ls", "cat"}) {
     for (const auto& line :
          {std::vector<std::string>{command, "--help"}, {command, "-h"}, {"help", command}}) {
       const auto help = parse_arguments(line);

@@ -188,7 +188,73 @@ TEST_F(CommandsTest, CtrlCLeavesTheJobRunningAndSaysHowToComeBack) {
   EXPECT_THAT(console_.on_err,
               ::testing::EndsWith(
                   "\x1b[K\nInterrupted. The job goes on; come back to it with: betedge wait " +
-                  kId + "\n"));
+                  kId + "\nor give it up with: betedge cancel " + kId + "\n"));
+}
+
+TEST_F(CommandsTest, CancelSaysWhatWasDone) {
+  answer({Scripted{200, job_json({.status = "failed", .state = "cancelled", .succeeded = 3})}});
+  EXPECT_EQ(run("cancel " + kId), 0);
+  EXPECT_THAT(http_.asked, ElementsAre("POST http://127.0.0.1:8000/jobs/" + kId + "/cancel"));
+  EXPECT_EQ(console_.on_out, "Job " + kId + " is cancelled: 3 of 3 items were done\n");
+  answer({Scripted{
+      200, job_json({.status = "running", .state = "cancelling", .succeeded = 1, .pending = 4})}});
+  console_.on_out.clear();
+  EXPECT_EQ(run("cancel --json " + kId), 0);
+  EXPECT_THAT(console_.on_out, StartsWith("{"));
+  EXPECT_THAT(console_.on_err, HasSubstr("is being cancelled: 1 of 5 items were done"));
+}
+
+TEST_F(CommandsTest, CancelOfAnEndedJobIsRefusedInItsOwnWords) {
+  answer({Scripted{409, R"({"detail":"the job has ended","code":"conflict"})"}});
+  EXPECT_EQ(run("cancel " + kId), 2);
+  EXPECT_THAT(console_.on_err, HasSubstr("the job has ended"));
+}
+
+TEST_F(CommandsTest, RetrySaysHowToFollowOrFollows) {
+  answer({Scripted{200, job_json({.succeeded = 2, .pending = 1})}});
+  EXPECT_EQ(run("retry " + kId), 0);
+  EXPECT_THAT(http_.asked, ElementsAre("POST http://127.0.0.1:8000/jobs/" + kId + "/retry"));
+  EXPECT_EQ(
+      console_.on_out,
+      "Job " + kId + " tries its failed items again\nFollow it with: betedge wait " + kId + "\n");
+  answer({Scripted{200, job_json({.succeeded = 20, .pending = 1})}, completed()});
+  EXPECT_EQ(run("retry --wait " + kId), 0);
+  EXPECT_THAT(console_.on_out, HasSubstr("Completed in 0:42"));
+}
+
+TEST_F(CommandsTest, PlanShowsWhatASubmitWouldDo) {
+  answer({Scripted{200, R"({"status":"dry_run","total":3,"present":1,"missing":2,"calls":4,)"
+                        R"("expected":{"bytes":400000,"seconds":2.5,"from_objects":7},"items":[)"
+                        R"({"key":"a","covers":["20240102","20240102"],"state":"present"},)"
+                        R"({"key":"b","covers":["20240103","20240103"],"state":"missing"},)"
+                        R"({"key":"c","covers":["20240104","20240104"],"state":"missing"}],)"
+                        R"("not_yet_available":[],"warnings":[]})"}});
+  EXPECT_EQ(run("plan option AAPL 2024-01-02 2024-01-04"), 0);
+  EXPECT_THAT(http_.asked,
+              ElementsAre("POST http://127.0.0.1:8000/historical/option?dry_run=true"));
+  EXPECT_THAT(console_.on_out,
+              StartsWith("Would download 2 objects by 4 upstream calls, about 400.0 kB"));
+  EXPECT_THAT(console_.on_out, HasSubstr("\n  b\n  c\n"));
+}
+
+TEST_F(CommandsTest, WatchFollowsAllJobsUntilNoneIsLeft) {
+  const auto list = [](const std::string& jobs) {
+    return Scripted{200, R"({"jobs":[)" + jobs + "]}"};
+  };
+  const auto running = job_json({.status = "running", .succeeded = 1, .pending = 20});
+  answer({list(""), list(running), list(""), list(""), completed()});
+  EXPECT_EQ(run("watch"), 0);
+  EXPECT_THAT(console_.on_err, HasSubstr(kId + "  1 of 21 items (4%)"));
+  EXPECT_THAT(console_.on_out, HasSubstr(kId + "  completed: 20 written, 1 no data\n"));
+  EXPECT_THAT(console_.on_err, HasSubstr("No job is left to watch.\n"));
+}
+
+TEST_F(CommandsTest, CtrlCEndsAWatchAndNoJob) {
+  answer({Scripted{200, R"({"jobs":[]})"},
+          Scripted{200, R"({"jobs":[)" + job_json({.status = "running", .pending = 2}) + "]}"}});
+  stop_.request_stop();
+  EXPECT_EQ(run("watch"), 130);
+  EXPECT_THAT(console_.on_err, HasSubstr("The jobs go on"));
 }
 
 TEST_F(CommandsTest, CtrlCWhileSubmittingSaysThatItMayHaveBeenAccepted) {

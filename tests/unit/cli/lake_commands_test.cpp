@@ -374,5 +374,40 @@ TEST_F(LakeCommands, AServerThatWasAskedForIsNotReplaced) {
   EXPECT_EQ(run("verify"), 5) << "nor when one answers";
 }
 
+std::string object_json(const std::string& key) {
+  return R"({"key":")" + key +
+         R"(","bytes":1500,"rows":250,"sha256":null,)"
+         R"("modified_at":"2024-02-01T10:20:30.123456+00:00"})";
+}
+
+TEST_F(LakeCommands, LsIsATableOfAllPages) {
+  answer({Scripted{200, R"({"objects":[)" + object_json("a/1") + R"(],"next_cursor":"a/1"})"},
+          Scripted{200, R"({"objects":[)" + object_json("a/2") + R"(],"next_cursor":null})"}});
+  EXPECT_EQ(run("ls a/"), 0);
+  EXPECT_EQ(console_.on_out,
+            "MODIFIED (UTC)            SIZE          ROWS  KEY\n"
+            "2024-02-01 10:20:30     1.5 kB           250  a/1\n"
+            "2024-02-01 10:20:30     1.5 kB           250  a/2\n");
+}
+
+TEST_F(LakeCommands, LsAsJsonIsAnObjectALineAndAsManyAsAskedFor) {
+  answer({Scripted{200, R"({"objects":[)" + object_json("a/1") + R"(],"next_cursor":"a/1"})"}});
+  EXPECT_EQ(run("ls --limit 1 --json"), 0);
+  EXPECT_EQ(console_.on_out, object_json("a/1") + "\n");
+}
+
+TEST_F(LakeCommands, LsOfNothingSaysSo) {
+  answer({Scripted{200, R"({"objects":[],"next_cursor":null})"}});
+  EXPECT_EQ(run("ls nowhere/"), 0);
+  EXPECT_THAT(console_.on_out, IsEmpty());
+  EXPECT_THAT(console_.on_err, HasSubstr("No object's key begins with nowhere/."));
+}
+
+TEST_F(LakeCommands, CatOfWhatIsNotThereIsNotFound) {
+  answer({Scripted{404, R"({"detail":"there is no such object","code":"object_not_found"})"}});
+  EXPECT_EQ(run("cat a/b"), 6);
+  EXPECT_THAT(console_.on_err, HasSubstr("there is no such object"));
+}
+
 }  // namespace
 }  // namespace betedge::cli
