@@ -53,6 +53,33 @@ def copy_licences(libraries: dict[str, Path], target: Path) -> None:
             sys.exit(f"package: whose is {library}?")
 
 
+def said_by(binary: Path, *arguments: str) -> str:
+    return subprocess.run([binary, *arguments], capture_output=True, text=True, check=True).stdout
+
+
+def manual(binary: Path, version: str) -> str:
+    """betedge(1): the help of the program and of each of its commands, as they stand there."""
+    def verbatim(text: str) -> str:
+        lines = [line.replace("\\", "\\e").replace("-", "\\-") for line in text.strip("\n").splitlines()]
+        return "\n".join([".nf", *(f"\\&{line}" if line.startswith((".", "'")) else line for line in lines), ".fi"])
+
+    whole = said_by(binary, "--help", "--all")
+    parts = [f'.TH BETEDGE 1 "" "betedge {version}"', ".SH NAME", "betedge \\- a market-data backfill server and its command line",
+             ".SH SYNOPSIS", "\\fBbetedge\\fR \\fICOMMAND\\fR [\\fIOPTIONS\\fR]", ".SH DESCRIPTION", verbatim(whole), ".SH COMMANDS"]
+    for command in re.findall(r"^  betedge (\w+)", whole, re.MULTILINE):
+        parts += [f".SS betedge {command}", verbatim(said_by(binary, command, "--help"))]
+    return "\n".join(parts) + "\n"
+
+
+def write_shared(binary: Path, version: str, share: Path) -> None:
+    """The manual page, and completions where shells look for them below a prefix."""
+    for place, text in {"man/man1/betedge.1": manual(binary, version), "bash-completion/completions/betedge": said_by(binary, "completion", "bash"),
+                        "zsh/site-functions/_betedge": said_by(binary, "completion", "zsh"),
+                        "fish/vendor_completions.d/betedge.fish": said_by(binary, "completion", "fish")}.items():
+        (share / place).parent.mkdir(parents=True)
+        (share / place).write_text(text)
+
+
 def pack(folder: Path, tarball: Path, time: int) -> None:
     def plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
         info.uid = info.gid = 0
@@ -87,6 +114,7 @@ def main() -> None:
         target.chmod(0o755)
         subprocess.run(["patchelf", "--set-rpath", "$ORIGIN", target], check=True)
     copy_licences(libraries, folder / "licenses")
+    write_shared(binary, version, folder / "share")
     for name in ("README.md", "LICENSE", "CHANGELOG.md"):
         if (ROOT / name).exists():
             shutil.copy(ROOT / name, folder / name)

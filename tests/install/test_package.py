@@ -56,6 +56,21 @@ def test_every_library_beside_the_program_comes_with_a_licence_and_glibc_stays_o
     assert list((folder / "licenses").iterdir())
 
 
+def test_the_manual_has_every_command_with_its_options_and_shells_find_completions(tarball):
+    share = tarball.with_name(tarball.name.removesuffix(".tar.gz")) / "share"
+    page = (share / "man/man1/betedge.1").read_text()
+    assert page.startswith(".TH BETEDGE 1 ")
+    whole = subprocess.run([BINARY, "--help", "--all"], capture_output=True, text=True, check=True).stdout
+    commands = re.findall(r"^  betedge (\w+)", whole, re.MULTILINE)
+    assert re.findall(r"^\.SS betedge (\w+)", page, re.MULTILINE) == commands and len(commands) > 20
+    for command, section in zip(commands, page.split(".SS betedge ")[1:]):
+        said = subprocess.run([BINARY, command, "--help"], capture_output=True, text=True, check=True).stdout
+        for option in re.findall(r"^  (?:-h,)?(--[a-z0-9-]+)", said, re.MULTILINE):
+            assert option.replace("-", "\\-") in section, (command, option)
+    for shell, place in {"bash": "bash-completion/completions/betedge", "zsh": "zsh/site-functions/_betedge", "fish": "fish/vendor_completions.d/betedge.fish"}.items():
+        assert (share / place).read_text() == subprocess.run([BINARY, "completion", shell], capture_output=True, text=True, check=True).stdout
+
+
 def test_nothing_in_the_package_looks_for_libraries_outside_of_it(tarball):
     folder = tarball.with_name(tarball.name.removesuffix(".tar.gz"))
     for path in [folder / "bin/betedge", *(folder / "lib").iterdir()]:

@@ -13,7 +13,7 @@ import harness
 from harness import BINARY, missing
 
 COMMANDS = ["serve", "sim", "option", "stock", "earnings", "plan", "jobs", "job", "wait", "watch", "cancel", "retry", "coverage", "fill", "verify",
-            "ls", "cat", "config", "token", "completion", "version"]
+            "ls", "cat", "config", "token", "doctor", "completion", "version"]
 
 
 @pytest.fixture

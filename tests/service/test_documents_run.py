@@ -66,12 +66,13 @@ class Reader:
         if words[1] == "sim":
             self.sim = Sim(self.folder, arguments=words[2:])
             self.started.append(self.sim)
+            self.environment["THETA_BASE_URL"] = self.sim.base_url
             return
         assert words[1] == "serve", line
         server = Process(words[1:], self.folder, self.environment | {"BETEDGE_LISTEN": "127.0.0.1:0", "THETA_BASE_URL": self.sim.base_url,
                          "NASDAQ_BASE_URL": f"http://127.0.0.1:{self.sim.control.port}"}, ready=Server.READY, name="server")
         self.started.append(server)
-        self.environment["BETEDGE_URL"] = f"http://127.0.0.1:{server.ready_line[2]}"
+        self.environment |= {"BETEDGE_URL": f"http://127.0.0.1:{server.ready_line[2]}", "BETEDGE_LISTEN": f"127.0.0.1:{server.ready_line[2]}"}
 
     def run(self, block, status):
         text = block.text.replace("http://127.0.0.1:8000", self.environment.get("BETEDGE_URL", "nowhere"))

@@ -1,6 +1,7 @@
 #include <exception>
 
 #include "betedge/app/command.hpp"
+#include "betedge/app/doctor.hpp"
 #include "betedge/app/serve.hpp"
 #include "betedge/app/simulate.hpp"
 #include "betedge/app/token_file.hpp"
@@ -15,6 +16,7 @@ int main(int argc, char** argv) {
                      .sim = app::simulate,
                      .config = app::show_config,
                      .token = app::make_token,
+                     .doctor = app::run_doctor,
                      .verify = app::verify_here,
                      .read_rows = app::read_rows});
   } catch (const std::exception& fault) {

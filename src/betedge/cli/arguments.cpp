@@ -38,6 +38,7 @@ constexpr std::array kCommands{
     CommandLine{"cat", "Show the first rows of an object"},
     CommandLine{"config", "Show every setting and where it came from"},
     CommandLine{"token", "Make a token for a client"},
+    CommandLine{"doctor", "Look for what could keep betedge from working"},
     CommandLine{"completion", "Print what completes commands in bash, zsh or fish"},
     CommandLine{"version", "Print the version"}};
 
@@ -536,7 +537,8 @@ std::expected<Invocation, Told> parse_arguments(const std::vector<std::string>& 
   const auto name = arguments.front();
   // The others are run before this is asked (cli.cpp).
   const auto others = {std::string_view{"serve"}, std::string_view{"sim"},
-                       std::string_view{"config"}, std::string_view{"token"}};
+                       std::string_view{"config"}, std::string_view{"token"},
+                       std::string_view{"doctor"}};
   const bool is_known = std::ranges::find(kCommands, name, &CommandLine::name) != kCommands.end() &&
                         std::ranges::find(others, name) == others.end();
   if (!is_known) {

@@ -65,6 +65,7 @@ int run(int argc, char** argv, const Hooks& hooks) {
     if (arguments.front() == "sim" && hooks.sim) return hooks.sim(rest);
     if (arguments.front() == "config" && hooks.config) return hooks.config(rest);
     if (arguments.front() == "token" && hooks.token) return hooks.token(rest);
+    if (arguments.front() == "doctor" && hooks.doctor) return hooks.doctor(rest);
   }
   const auto console = real_console();
   auto invocation = parse_arguments(arguments);

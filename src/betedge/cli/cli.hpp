@@ -16,6 +16,7 @@ struct Hooks {
   Command sim;
   Command config;
   Command token;
+  Command doctor;
   VerifyHere verify;   // `betedge verify` where no server runs
   ReadRows read_rows;  // `betedge cat`
 };

@@ -250,9 +250,9 @@ TEST(HelpTest, AllOfItNamesEveryCommandAndEveryExitCode) {
     EXPECT_EQ(help.error().out, full_help_text());
   }
   for (const auto* command :
-       {"serve",  "sim",  "option", "stock",  "earnings", "plan",       "jobs",
-        "job",    "wait", "watch",  "cancel", "retry",    "coverage",   "fill",
-        "verify", "ls",   "cat",    "config", "token",    "completion", "version"})
+       {"serve", "sim",    "option", "stock",  "earnings",   "plan",   "jobs",   "job",
+        "wait",  "watch",  "cancel", "retry",  "coverage",   "fill",   "verify", "ls",
+        "cat",   "config", "token",  "doctor", "completion", "version"})
     EXPECT_THAT(full_help_text(), HasSubstr(std::string("  betedge ") + command + " ")) << command;
   for (const auto* code : {"0 done", "1 failed", "2 ", "3 ", "4 ", "5 ", "6 ", "7 ", "130 "})
     EXPECT_THAT(full_help_text(), HasSubstr(code));
