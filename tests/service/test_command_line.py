@@ -1,5 +1,6 @@
 """The command line as people have it: completions in their shells, the bar in their terminals, help, colour, Ctrl-C."""
 
+import json
 import os
 import re
 import shutil
@@ -134,3 +135,14 @@ def test_the_bar_fits_its_terminal(simulate, serve, folder, columns):
             (harness.Path(into) / f"bar-{columns}.txt").write_text(shown)
     finally:
         subprocess.run([*tmux, "kill-server"], env=environment, check=False)
+
+
+def test_config_says_what_is_set_and_where(folder):
+    (folder / "betedge.toml").write_text("[theta]\nconcurrency = 8\n")
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "LOG_LEVEL": "debug"}
+    said = subprocess.run([BINARY, "config", "--origin", "--listen", "127.0.0.1:1"], cwd=folder, env=environment, capture_output=True, text=True, check=True).stdout
+    assert [line.split("  # ")[1] for line in said.splitlines()] == ["--listen", "betedge.toml line 2", "LOG_LEVEL in the environment"]
+    lines = subprocess.run([BINARY, "config", "--json"], cwd=folder, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
+    settings = {line["name"]: line for line in map(json.loads, lines)}
+    assert settings["theta.concurrency"] == {"name": "theta.concurrency", "value": "8", "origin": "betedge.toml line 2"}
+    assert settings["theta.timeout"]["origin"] == "default"

@@ -5,9 +5,12 @@
 #include <fmt/format.h>
 
 #include "betedge/app/setting_values.hpp"
+#include "betedge/wire/python_json.hpp"
 
 namespace betedge::app {
 namespace {
+
+constexpr std::string_view kDefault = "default";  // where a value came from that nobody sets
 
 std::string default_folder(const Outside& outside) {
   const auto data = outside.environment.find("XDG_DATA_HOME");
@@ -28,7 +31,7 @@ Result<LoadedSettings> load_settings(const Outside& outside) {
   for (const auto& setting : setting_table()) {
     const auto found = sources.values.find(setting.name);
     if (found == sources.values.end()) {
-      loaded.origins.emplace(setting.name, "default");
+      loaded.origins.emplace(setting.name, kDefault);
       continue;
     }
     const auto text = trim(found->second.text);
@@ -50,7 +53,7 @@ Result<LoadedSettings> load_settings(const Outside& outside) {
   }
   if (settings.lake_url.empty()) {
     // As the original: who names a MinIO server wants the files there.
-    if (loaded.origins["s3.endpoint"] != "default") {
+    if (loaded.origins["s3.endpoint"] != kDefault) {
       settings.lake_url = "s3://" + settings.s3_bucket;
       loaded.origins["lake.url"] = "s3.endpoint and s3.bucket";
     } else {
@@ -69,18 +72,28 @@ Result<LoadedSettings> load_settings(const Outside& outside) {
   return loaded;
 }
 
-std::string describe(const LoadedSettings& loaded) {
+std::string describe(const LoadedSettings& loaded, Listing listing) {
+  struct Line {
+    std::string name, value, origin;
+  };
+  const bool is_json = listing == Listing::json || listing == Listing::json_of_set;
+  const bool is_of_set = listing == Listing::set || listing == Listing::json_of_set;
   std::size_t widest = 0;
-  std::vector<std::string> lines;
+  std::vector<Line> lines;
   for (const auto& setting : setting_table()) {
-    const auto value = setting.secret ? std::string("***") : setting.show(loaded.settings);
-    lines.push_back(fmt::format("{} = {}", setting.name, value));
-    widest = std::max(widest, lines.back().size());
+    Line line{std::string(setting.name),
+              setting.secret ? std::string("***") : setting.show(loaded.settings),
+              loaded.origins.find(setting.name)->second};
+    if (is_of_set && line.origin == kDefault) continue;
+    widest = std::max(widest, line.name.size() + 3 + line.value.size());
+    lines.push_back(std::move(line));
   }
   std::string text;
-  for (std::size_t i = 0; i < lines.size(); ++i) {
-    text += fmt::format("{:<{}}  # {}\n", lines[i], widest,
-                        loaded.origins.find(setting_table()[i].name)->second);
+  for (const auto& [name, value, origin] : lines) {
+    text += is_json ? fmt::format("{{\"name\":{},\"value\":{},\"origin\":{}}}\n",
+                                  wire::quoted(name), wire::quoted(value), wire::quoted(origin))
+                    : fmt::format("{:<{}}  # {}\n", fmt::format("{} = {}", name, value), widest,
+                                  origin);
   }
   return text;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
@@ -23,6 +24,12 @@ struct LoadedSettings {
 Result<LoadedSettings> load_settings(const Outside& outside);
 
 // `betedge config`: a line for each setting, "name = value  # origin", secrets masked.
-std::string describe(const LoadedSettings& loaded);
+enum class Listing : std::uint8_t {
+  all,
+  set,   // only those that some source sets
+  json,  // of all an object a line: name, value, origin
+  json_of_set,
+};
+std::string describe(const LoadedSettings& loaded, Listing listing = Listing::all);
 
 }  // namespace betedge::app

@@ -146,6 +146,8 @@ struct Command {
   Outside outside;
   bool insecure_listen = false;
   bool migrate = false;
+  bool only_set = false;
+  bool json = false;
 };
 
 // "a, b"
@@ -371,11 +373,14 @@ std::optional<int> read_command(const std::string& name, const std::string& desc
   }
   app.add_option_function<std::string>(
       "--config", [&command](const std::string& file) { command.outside.config_file = file; },
-      "the settings file; else BETEDGE_CONFIG, else ./betedge.toml");
+      "the only settings file; else BETEDGE_CONFIG's, else ./betedge.toml over "
+      "~/.config/betedge/betedge.toml over /etc/betedge/betedge.toml");
   if (name == "serve") {
     app.add_flag("--insecure-listen", command.insecure_listen,
                  "listen beyond this machine although anyone there may then submit jobs");
   } else {
+    app.add_flag("--origin", command.only_set, "only what is set somewhere, with where it was set");
+    app.add_flag("--json", command.json, "an object a setting: name, value, origin");
     app.add_flag("--migrate", command.migrate,
                  "instead: write a settings file to begin a migration from the Python original "
                  "with, in which nobody is async yet (docs/migration.md)");
@@ -469,7 +474,9 @@ int show_config(const std::vector<std::string>& arguments) {
   if (command.migrate) return write_migration(command.outside, loaded);
   if (!loaded) return complain(loaded.error().message, 2);
   for (const auto& warning : loaded->warnings) complain(warning, 0);
-  fmt::print("{}", describe(*loaded));
+  const auto listing = command.json ? (command.only_set ? Listing::json_of_set : Listing::json)
+                                    : (command.only_set ? Listing::set : Listing::all);
+  fmt::print("{}", describe(*loaded, listing));
   return 0;
 }
 

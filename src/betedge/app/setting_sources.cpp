@@ -196,24 +196,8 @@ Result<void> take_table(RawValues& values, const toml::table& table, const std::
   return {};
 }
 
-Result<void> take_file(RawValues& values, const Outside& outside, const Variables& dotenv) {
-  std::optional<std::string> asked = outside.config_file;
-  std::string asked_by = "--config";
-  for (const auto* variables : {&outside.environment, &dotenv}) {
-    const auto found = variables->find("BETEDGE_CONFIG");
-    if (asked || found == variables->end() || found->second.empty()) continue;
-    asked = found->second;
-    asked_by = "BETEDGE_CONFIG";
-  }
-  const auto name = asked.value_or("betedge.toml");
-  const auto path = outside.working_folder / name;
-  std::ifstream file(path);
-  if (!file) {
-    if (!asked) return {};
-    return fail(ErrorCode::invalid_request,
-                fmt::format("{} names {}, which cannot be read; make that file or name another",
-                            asked_by, name));
-  }
+// `name` is what messages call it.
+Result<void> take_file(RawValues& values, std::ifstream& file, const std::string& name) {
   std::stringstream content;
   content << file.rdbuf();
   try {
@@ -223,6 +207,44 @@ Result<void> take_file(RawValues& values, const Outside& outside, const Variable
                 fmt::format("{} line {}: not TOML: {}", name, error.source().begin.line,
                             error.description()));
   }
+}
+
+// The user's own folder of settings, as the XDG Base Directory Specification has it.
+std::filesystem::path user_folder(const Outside& outside) {
+  const auto named = outside.environment.find("XDG_CONFIG_HOME");
+  if (named != outside.environment.end() && named->second.starts_with('/'))
+    return std::filesystem::path(named->second) / "betedge";
+  return outside.home.empty() ? std::filesystem::path() : outside.home / ".config/betedge";
+}
+
+Result<void> take_files(RawValues& values, const Outside& outside, const Variables& dotenv) {
+  std::optional<std::string> asked = outside.config_file;
+  std::string asked_by = "--config";
+  for (const auto* variables : {&outside.environment, &dotenv}) {
+    const auto found = variables->find("BETEDGE_CONFIG");
+    if (asked || found == variables->end() || found->second.empty()) continue;
+    asked = found->second;
+    asked_by = "BETEDGE_CONFIG";
+  }
+  constexpr std::string_view kName = "betedge.toml";
+  if (asked) {
+    std::ifstream file(outside.working_folder / *asked);
+    if (file) return take_file(values, file, *asked);
+    return fail(ErrorCode::invalid_request,
+                fmt::format("{} names {}, which cannot be read; make that file or name another",
+                            asked_by, *asked));
+  }
+  // The weakest first: what is said again counts. A service's working folder may be the system's.
+  const auto project = outside.working_folder / kName;
+  for (const auto& folder : {outside.system_folder, user_folder(outside)}) {
+    std::error_code error;
+    const auto path = folder / kName;
+    if (folder.empty() || std::filesystem::equivalent(path, project, error)) continue;
+    std::ifstream file(path);
+    if (file) BETEDGE_TRY_VOID(take_file(values, file, path.string()));
+  }
+  std::ifstream file(project);
+  return file ? take_file(values, file, std::string(kName)) : Result<void>();
 }
 
 // One sentence for each name that is set and has no use here.
@@ -252,6 +274,7 @@ std::vector<std::string> warnings_of(const Variables& dotenv, const Variables& e
 
 Outside this_process() {
   Outside outside;
+  outside.system_folder = "/etc/betedge";
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     const std::string_view text(*entry);
     const auto equals = text.find('=');
@@ -276,7 +299,7 @@ Result<SettingSources> read_sources(const Outside& outside) {
   const auto dotenv = read_dotenv(outside.working_folder / ".env");
   SettingSources sources;
   auto& values = sources.values;  // the weakest first
-  BETEDGE_TRY_VOID(take_file(values, outside, dotenv));
+  BETEDGE_TRY_VOID(take_files(values, outside, dotenv));
   take_environment(values, dotenv, ".env");
   take_environment(values, outside.environment, "the environment");
   for (const auto& [name, text] : outside.flags) values[name] = {text, flag_name(name)};

@@ -20,6 +20,7 @@ struct Outside {
   std::filesystem::path working_folder = ".";
   std::optional<std::string> config_file;  // --config
   std::filesystem::path home;              // the user's; empty when there is none
+  std::filesystem::path system_folder;     // "/etc/betedge"; empty when there is none
 };
 
 // This process's environment and working folder; the home folder from HOME, else from the user
@@ -38,9 +39,11 @@ struct SettingSources {
   std::vector<std::string> warnings;  // one sentence for each name that is set and has no use
 };
 
-// Flags over environment over .env over the file. The file is --config, else BETEDGE_CONFIG, which
-// must exist, else ./betedge.toml if it does. invalid_request with one sentence: a file that is
-// named and not there, that is no TOML, or that names a setting there is none of. Blocks.
+// Flags over environment over .env over files. --config, else BETEDGE_CONFIG, names the only file,
+// which must exist; else ./betedge.toml goes over ~/.config/betedge/betedge.toml (or below
+// XDG_CONFIG_HOME) over /etc/betedge/betedge.toml, those that exist. invalid_request with one
+// sentence: a file that is named and not there, that is no TOML, or that names a setting there is
+// none of. Blocks.
 Result<SettingSources> read_sources(const Outside& outside);
 
 }  // namespace betedge::app

@@ -290,6 +290,69 @@ TEST_F(SettingsTest, AreDescribedWithTheirOriginAndWithoutSecrets) {
   EXPECT_EQ(text.find("hush"), std::string::npos);
 }
 
+TEST_F(SettingsTest, AreListedWhereTheyWereSetAndForPrograms) {
+  outside_.environment["MINIO_SECRET_KEY"] = "hush-hush";
+  outside_.flags["listen"] = "[::1]:0";
+  const auto loaded = load_settings(outside_);
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(describe(*loaded, Listing::set),
+            "listen = [::1]:0     # --listen\n"
+            "s3.secret_key = ***  # MINIO_SECRET_KEY in the environment\n");
+  EXPECT_EQ(
+      describe(*loaded, Listing::json_of_set),
+      R"({"name":"listen","value":"[::1]:0","origin":"--listen"})"
+      "\n"
+      R"({"name":"s3.secret_key","value":"***","origin":"MINIO_SECRET_KEY in the environment"})"
+      "\n");
+  EXPECT_THAT(describe(*loaded, Listing::json),
+              HasSubstr(R"({"name":"theta.concurrency","value":"4","origin":"default"})"));
+}
+
+TEST_F(SettingsTest, TheProjectsFileGoesOverTheUsersOverTheSystems) {
+  outside_.home = folder_ / "home";
+  outside_.system_folder = folder_ / "etc";
+  std::filesystem::create_directories(folder_ / "home/.config/betedge");
+  std::filesystem::create_directories(folder_ / "etc");
+  write("etc/betedge.toml", "[theta]\nconcurrency = 5\nretry_attempts = 5\ntimeout = \"5s\"\n");
+  write("home/.config/betedge/betedge.toml", "[theta]\nconcurrency = 6\nretry_attempts = 6\n");
+  write("betedge.toml", "[theta]\nconcurrency = 7\n");
+  const auto loaded = load_settings(outside_);
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_EQ(loaded->settings.theta_concurrency, 7u);
+  EXPECT_EQ(loaded->settings.theta_retry_attempts, 6);
+  EXPECT_EQ(loaded->settings.theta_timeout, std::chrono::seconds{5});
+  const auto text = describe(*loaded, Listing::set);
+  EXPECT_THAT(text, HasSubstr("# betedge.toml line 2\n"));
+  EXPECT_THAT(text, HasSubstr("home/.config/betedge/betedge.toml line 3\n"));
+  EXPECT_THAT(text, HasSubstr("etc/betedge.toml line 4\n"));
+  // Somewhere else, for the user's.
+  std::filesystem::create_directories(folder_ / "xdg/betedge");
+  write("xdg/betedge/betedge.toml", "[theta]\nretry_attempts = 8\n");
+  outside_.environment["XDG_CONFIG_HOME"] = folder_ / "xdg";
+  EXPECT_EQ(load().theta_retry_attempts, 8);
+  // A file that is named is the only one.
+  write("mine.toml", "[theta]\ntimeout = \"9s\"\n");
+  outside_.config_file = "mine.toml";
+  EXPECT_EQ(load().theta_concurrency, 4u);
+  EXPECT_EQ(load().theta_timeout, std::chrono::seconds{9});
+}
+
+TEST_F(SettingsTest, WhatIsWrongInTheUsersFileIsNamedByItsPath) {
+  outside_.home = folder_ / "home";
+  std::filesystem::create_directories(folder_ / "home/.config/betedge");
+  write("home/.config/betedge/betedge.toml", "concurrency = 6\n");
+  EXPECT_THAT(refusal(),
+              HasSubstr("home/.config/betedge/betedge.toml line 1: there is no setting"));
+}
+
+TEST_F(SettingsTest, AServiceThatWorksInTheSystemsFolderReadsItsFileOnce) {
+  outside_.system_folder = folder_;
+  write("betedge.toml", "[theta]\nconcurrency = 5\n");
+  const auto loaded = load_settings(outside_);
+  ASSERT_TRUE(loaded);
+  EXPECT_THAT(describe(*loaded, Listing::set), HasSubstr("# betedge.toml line 2\n"));
+}
+
 TEST_F(SettingsTest, ANewInstallIsAsyncAndAsksForNoToken) {
   const auto settings = load();
   EXPECT_EQ(settings.rollout, RolloutSettings{});
