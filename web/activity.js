@@ -79,9 +79,12 @@ export function activityPage(root, {signal}) {
     chart({title: 'Upstream latency', minutes: MINUTES, lines: [['p50', 'half within'], ['p95', '95 % within']], text: milliseconds}),
     chart({title: 'Objects', minutes: MINUTES, lines: [['objects', 'ended per second']], text: (value) => (value < 10 ? value.toFixed(value && value < 1 ? 2 : 1) : String(Math.round(value)))}),
   ];
-  root.append(h('div.head', h('h1', 'Activity')), h('section', {'aria-label': 'Upstreams'}, upstreams),
+  root.append(h('div.head', h('h1', 'Activity')), h('section', {'aria-label': 'Upstreams'}, upstreams));
+  // They come behind the cards, whose height is known then: nothing that is being read moves.
+  const below = [
     h('section.charts', {'aria-label': 'Charts'}, charts.map((one) => one.element)),
-    h('p.soft', `Measured while this dashboard is open, ${MINUTES} minutes of it. Latency is worked out from the histogram of all upstream calls, so it is as fine as its buckets. `, h('a', {href: '/metrics'}, 'All metrics')));
+    h('p.soft', `Measured while this dashboard is open, ${MINUTES} minutes of it. Latency is worked out from the histogram of all upstream calls, so it is as fine as its buckets. `, h('a', {href: '/metrics'}, 'All metrics')),
+  ];
   const cards = new Map();
   const draw = () => charts.forEach((one) => one.draw(points));
 
@@ -102,6 +105,7 @@ export function activityPage(root, {signal}) {
     } catch (problem) {
       if (problem.name !== 'AbortError' && !cards.size) upstreams.replaceChildren(failure(problem, load));
     }
+    if (!below[0].isConnected) root.append(...below);
   }
   every(2000, signal, load);
   every(2000, signal, async () => {

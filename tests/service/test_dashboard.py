@@ -112,6 +112,55 @@ def test_all_of_it_is_under_150_kilobytes_and_kept(visit, serve, expect):
     assert len(files) >= 10 and max(files) <= 0
 
 
+@pytest.mark.parametrize(("path", "drawn"), [("/ui", ".calendar"), ("/ui/jobs", ".job"), ("/ui/jobs/ID", ".item-field i"), ("/ui/submit", "form"), ("/ui/activity", ".charts")])
+def test_what_an_audit_of_the_page_looks_at(visit, lake, expect, path, drawn):
+    """What Lighthouse marks down and axe does not look at: the head, what holds the first paint up, what moves."""
+    _sim, server = lake
+    page = visit(server, "about:blank")
+    # Recorded from the first frame on: everything that moves though nobody has touched anything.
+    page.add_init_script("new PerformanceObserver((list) => { window.moved = (window.moved ?? []).concat(list.getEntries()); }).observe({type: 'layout-shift', buffered: true});")
+    answers = {}
+    page.on("response", lambda answer: answers.setdefault(answer.url.split("?")[0], answer))
+    page.goto(path.replace("ID", server.client.get("/jobs").json()["jobs"][0]["job_id"]))
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.locator(drawn).first).to_be_visible()
+    found = page.evaluate("""() => ({
+      doctype: document.doctype?.name, charset: document.characterSet, lang: document.documentElement.lang, title: document.title,
+      description: document.querySelector('meta[name=description]')?.content, viewport: document.querySelector('meta[name=viewport]')?.content,
+      blocking: performance.getEntriesByType('resource').filter((one) => one.renderBlockingStatus === 'blocking').map((one) => one.name.split('/').at(-1)).sort(),
+      moved: (window.moved ?? []).reduce((sum, one) => sum + one.value, 0), elements: document.querySelectorAll('*').length,
+      headings: [...document.querySelectorAll('h1, h2, h3')].map((one) => +one.tagName[1]),
+      links: [...document.querySelectorAll('a')].map((one) => one.textContent.trim() || one.ariaLabel),
+    })""")
+    assert (found["doctype"], found["charset"], found["lang"]) == ("html", "UTF-8", "en")
+    assert found["title"].endswith(" · betedge") and 50 < len(found["description"]) < 160 and "user-scalable" not in found["viewport"]
+    assert found["blocking"] == ["start.js", "style.css"]  # no module is among them (ADR 0016)
+    assert found["moved"] < 0.1
+    assert found["elements"] < 1500
+    assert found["headings"][0] == 1 and found["headings"].count(1) == 1
+    assert all(later - before <= 1 for before, later in zip(found["headings"], found["headings"][1:], strict=False))
+    assert all(found["links"])
+    for url, answer in answers.items():
+        assert answer.status < 400, url
+        if "/ui" in url:
+            assert answer.headers["content-encoding"] == "gzip" and answer.headers["x-content-type-options"] == "nosniff", url
+
+
+def test_the_page_begins_in_a_tab_that_paints_nothing(visit, serve, expect):
+    """A tab in the background draws no frame, which is what the modules wait for."""
+    page = visit(serve(), "about:blank")
+    page.add_init_script("window.requestAnimationFrame = () => 0;")
+    page.goto("/ui")
+    expect(page.get_by_role("heading", name="Coverage")).to_be_visible()
+
+
+def test_a_dashboard_that_did_not_come_whole_says_so(visit, serve, expect):
+    page = visit(serve(), "about:blank")
+    page.route("**/app.js", lambda route: route.abort())
+    page.goto("/ui")
+    expect(page.get_by_text("The server did not send all of the dashboard.")).to_be_visible()
+
+
 def test_the_policy_forbids_what_is_inline(visit, serve, expect):
     page = visit(serve(), expected="This document requires 'TrustedHTML' assignment. The action has been blocked.")
     expect(page.get_by_role("heading", name="Coverage")).to_be_visible()
@@ -162,6 +211,14 @@ def test_the_calendar_shows_each_session_and_a_gap_is_filled_from_it(visit, lake
     for date in ("20240110", "20240111", "20240112"):
         expect(cell(page, date)).to_have_attribute("data-state", "present")
     assert cell(page, "20240119").get_attribute("data-state") == "failed"
+
+
+def test_a_series_of_which_every_try_failed_has_a_calendar(visit, simulate, serve, expect):
+    server = serve(simulate("--contracts", "AAPL=5", "--fault", "473"))
+    filled(server, end_date="20240104")
+    page = visit(server, "/ui")
+    for date in ("20240102", "20240103", "20240104"):
+        expect(cell(page, date)).to_have_attribute("data-state", "failed")
 
 
 def test_all_gaps_of_a_year_are_one_choice(visit, lake, expect):

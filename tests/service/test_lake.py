@@ -71,6 +71,26 @@ def test_roots_are_what_lies_there(week):
     }
 
 
+def test_a_series_of_which_every_try_failed_is_named(simulate, serve):
+    """It has no object, and would be a gap that no view shows."""
+    sim = simulate("--contracts", "5", "--fault", "500")
+    server = serve(sim, THETA_RETRY_ATTEMPTS=1)
+    server.wait_job(server.client.submit("stock", **WEEK))
+    (series,) = server.client.get("/lake/roots").json()["roots"]
+    assert series == {
+        "kind": "stock", "root": "AAPL", "schema": "ohlc", "interval": "1m", "return_format": "parquet",
+        "objects": 0, "bytes": 0, "rows": 0, "first": "20240102", "last": "20240108",
+    }
+    # What lay there and is gone is named likewise.
+    sim.faults()
+    server.wait_job(server.client.submit("stock", **WEEK))
+    for day in DAYS:
+        (server.lake / key_of(day)).unlink()
+    (series,) = server.client.get("/lake/roots").json()["roots"]
+    assert (series["objects"], series["bytes"], series["rows"]) == (0, 0, 0)
+    assert set(states(server).values()) == {"missing"}
+
+
 def test_coverage_says_only_what_is_so(simulate, serve):
     sim = simulate("--contracts", "5")
     server = serve(sim, THETA_RETRY_ATTEMPTS=1)

@@ -94,6 +94,16 @@ def test_coverage_lists_what_lies_there(folder, half):
     assert (root["root"], root["objects"], root["last"]) == ("AAPL", 9, "20240112")
 
 
+def test_coverage_lists_what_was_asked_for_and_never_came(folder, simulate, serve):
+    server = serve(simulate("--fault", "473"))
+    tried = run("stock", "AAPL", "2024-01-02", "2024-01-12", "--schema", "ohlc", "--wait", folder=folder, server=server)
+    assert tried.returncode == 1 and "9 failed" in tried.stderr
+    listed = run("coverage", folder=folder, server=server)
+    row = listed.stdout.splitlines()[-1]
+    assert row.split()[:6] == ["stock", "AAPL", "ohlc", "1m", "parquet", "0"]
+    assert row.endswith("2024-01-02 to 2024-01-12")
+
+
 def test_coverage_draws_the_gaps_and_the_command_it_names_fills_exactly_them(folder, half):
     before = run("coverage", *SERIES, *JANUARY, folder=folder, server=half)
     assert before.returncode == 3, before.stderr

@@ -45,19 +45,22 @@ Task<Result<LakeContents>> LakeService::contents() {
   while (true) {
     BETEDGE_CO_TRY(const auto entry, co_await walk.next());
     if (!entry) break;
-    if (!entry->found) continue;
     const auto facts = facts_of(entry->key);
     if (!facts) {
-      ++contents.other_objects;
-      contents.other_bytes += entry->found->size_bytes;
+      if (entry->found) {
+        ++contents.other_objects;
+        contents.other_bytes += entry->found->size_bytes;
+      }
       continue;
     }
     auto name = series_prefix(*facts) + std::string(to_text(facts->format));
     auto& series =
         by_series.try_emplace(std::move(name), LakeContents::Series{*facts}).first->second;
+    series.series.dates.last = facts->dates.last;
+    // Asked for, and nothing came of it: the series has a row in every view all the same.
+    if (!entry->found) continue;
     ++series.objects;
     series.bytes += entry->found->size_bytes;
-    series.series.dates.last = facts->dates.last;
     const auto& recorded = entry->recorded;
     const bool is_known = recorded && recorded->what != ObjectRecord::What::no_data &&
                           recorded->size_bytes == entry->found->size_bytes;

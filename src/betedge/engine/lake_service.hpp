@@ -16,11 +16,13 @@
 
 namespace betedge::engine {
 
-// What lies in the lake, by series.
+// What lies in the lake, by series. One of which the store knows something (each try failed, the
+// vendor had nothing, its objects are gone) is among them when nothing of it lies there: a series
+// left out would be a gap that nobody sees.
 struct LakeContents {
   struct Series {
-    HistoricalRequest series;  // `dates`: first and last day of its objects' periods
-    std::uint64_t objects = 0;
+    HistoricalRequest series;   // `dates`: first and last day of what lies there or is known
+    std::uint64_t objects = 0;  // that lie there; 0 as well
     std::uint64_t bytes = 0;
     std::optional<std::uint64_t> rows = 0;  // nullopt when one of them is not recorded
   };

@@ -17,7 +17,8 @@ namespace betedge::wire {
 
 // ---- GET /lake/roots ----
 
-// What lies in the lake of one series: one symbol, schema, interval, window and format.
+// What lies in the lake of one series: one symbol, schema, interval, window and format. A series
+// of which something is known has one also where nothing lies there: `objects` is 0.
 struct LakeRoot {
   std::string kind;
   std::optional<std::string> root;      // none of earnings
@@ -27,7 +28,7 @@ struct LakeRoot {
   std::uint64_t objects = 0;
   std::uint64_t bytes = 0;
   std::optional<std::uint64_t> rows;  // nullopt while it is not known of every object
-  std::string first;                  // first and last day of its objects' periods
+  std::string first;                  // first and last day of what lies there or is known
   std::string last;
 };
 
