@@ -65,7 +65,7 @@ def test_completions(shell, name, complete):
         said = subprocess.run([BINARY, command, "--help"], capture_output=True, text=True, check=True).stdout
         options = set(re.findall(r"^  (?:-h,)?(--[a-z0-9-]+)", said, re.MULTILINE))
         assert "--help" in options
-        if command in ("option", "serve", "sim", "cat", "version"):
+        if (name == "bash" and command not in ("plan", "completion")) or command in ("option", "serve", "sim", "cat", "version"):
             assert set(of(f"betedge {command} --", "--")) == options, command
     assert "--interval" in of("betedge plan option --", "--")
 
@@ -135,6 +135,55 @@ def test_the_bar_fits_its_terminal(simulate, serve, folder, columns):
             (harness.Path(into) / f"bar-{columns}.txt").write_text(shown)
     finally:
         subprocess.run([*tmux, "kill-server"], env=environment, check=False)
+
+
+def test_every_exit_code_is_what_the_help_says(simulate, serve, folder):
+    sim = simulate("--contracts", "AAPL=5", "--latency", "300ms")
+    server = serve(sim, THETA_RETRY_ATTEMPTS=1)
+
+    def run(*arguments, server=server, **more):
+        url = {"BETEDGE_URL": f"http://127.0.0.1:{server.port}"} if server else {"BETEDGE_URL": "http://127.0.0.1:1"}
+        return subprocess.run([BINARY, *arguments], cwd=folder, capture_output=True, text=True, timeout=harness.PATIENCE, stdin=subprocess.DEVNULL,
+                              env={"PATH": "/usr/bin:/bin", "HOME": str(folder), **url, **more})
+
+    seen = {}
+
+    def ends_with(code, word, *arguments, **more):
+        done = run(*arguments, **more)
+        assert done.returncode == code, (arguments, done)
+        assert re.search(word, done.stdout + done.stderr), (arguments, done)
+        seen[code] = arguments
+        return done
+
+    one = ("stock", "AAPL", "2024-01-02", "--schema", "ohlc")
+    ends_with(0, "1 written", *one, "--wait")
+    ends_with(1, "cannot be opened", "token", "ann", "--file", "/proc/nowhere/tokens")
+    ends_with(2, "is not a schema", "stock", "AAPL", "2024-01-02", "--schema", "ohcl")
+    ends_with(2, "did you mean 'wait'", "wiat")
+    sim.faults("473@date=20240103")
+    ends_with(3, "failed", "stock", "AAPL", "2024-01-03", "2024-01-04", "--schema", "ohlc", "--wait")
+    ends_with(3, "failed", "coverage", "AAPL", "--kind", "stock", "--schema", "ohlc")
+    sim.faults()
+    ends_with(5, "127.0.0.1:1", "jobs", server=None)
+    ends_with(6, "no job|not found|unknown", "job", "01890a5d-ac96-774b-bcce-b302099a8057")
+    job = server.client.submit("option", root="AAPL", start_date="20240101", end_date="20241231", schema="quote")
+    ends_with(7, f"betedge wait {job}", "wait", job, "--timeout", "1s")
+    run("cancel", job)
+    ends_with(1, "cancelled", "wait", job)
+    assert run("token", "ann", "--file", "tokens", "--scope", "read").returncode == 0
+    guarded = serve(sim, BETEDGE_TOKENS=folder / "tokens", BETEDGE_LAKE=folder / "other", BETEDGE_STORE=folder / "other.db")
+    ends_with(4, "token", "jobs", server=guarded)
+    said = run("--help", "--all").stdout
+    said = said[said.index("Exit codes"):].split("\n\n")[0]
+    assert {int(code) for code in re.findall(r"\b(\d+) [a-z]", said)} == {*seen, 130}  # the last: Ctrl-C, above
+
+
+def test_a_token_for_scripts(folder):
+    made = json.loads(subprocess.run([BINARY, "token", "ann", "--scope", "read", "--file", "tokens", "--json"], cwd=folder, capture_output=True, text=True, check=True).stdout)
+    assert (made["name"], made["scopes"], made["file"]) == ("ann", "read", "tokens")
+    assert made["token"].startswith("betedge_") and (folder / "tokens").read_text() == made["line"] + "\n"
+    shown = subprocess.run([BINARY, "token", "ann", "--json"], capture_output=True, text=True, check=True)
+    assert json.loads(shown.stdout)["file"] is None and shown.stderr == ""
 
 
 def test_config_says_what_is_set_and_where(folder):

@@ -108,6 +108,21 @@ def test_a_port_that_another_program_has(doctor):
     assert "another program" in found["port"]["found"] and "--listen" in found["port"]["remedy"]
 
 
+@pytest.mark.parametrize(("api", "status"), [("v3", 403), ("v2", 471)])
+def test_an_account_whose_tier_has_no_quotes(doctor, simulate, api, status):
+    sim = simulate("--fault", f"{status}@kind=option", api=api)
+    found = doctor(THETA_BASE_URL=sim.base_url)["terminal"]
+    assert found["verdict"] == "warning" and "eod alone" in found["remedy"]
+    assert "quotes and bars of options are not in the account's tier" in found["found"]
+    assert "FREE subscription" in found["found"] or api == "v2"
+    assert "covers quotes and bars of stocks" in found["found"]
+    sim.faults("500")
+    found = doctor(THETA_BASE_URL=sim.base_url)["terminal"]
+    assert found["verdict"] == "warning" and "is not known: HTTP 500" in found["found"]
+    sim.faults()
+    assert doctor(THETA_BASE_URL=sim.base_url)["terminal"]["found"].endswith("covers quotes and bars of options and stocks")
+
+
 @pytest.mark.parametrize("api", ["v3", "v2"])
 def test_a_terminal_of_each_version_and_one_that_is_not_connected(doctor, simulate, api):
     sim = simulate(api=api)

@@ -22,6 +22,7 @@
 #include "betedge/app/lake.hpp"
 #include "betedge/app/load_settings.hpp"
 #include "betedge/cli/exit_code.hpp"
+#include "betedge/cli/words.hpp"
 #include "betedge/net/asio_runtime.hpp"
 #include "betedge/net/http_client.hpp"
 #include "betedge/sources/thetadata_protocol.hpp"
@@ -50,11 +51,12 @@ struct Answer {
   int status = 0;
   std::string body;
 };
-Task<Result<Answer>> get(net::HttpClient& http, std::string url) {
+Task<Result<Answer>> get(net::HttpClient& http, std::string url,
+                         std::chrono::milliseconds patience = 5'000ms) {
   net::HttpRequest request;
   request.url = std::move(url);
   request.connect_timeout = 2'000ms;
-  request.idle_timeout = 5'000ms;
+  request.idle_timeout = patience;
   BETEDGE_CO_TRY(auto response, co_await http.send(std::move(request), {}));
   Answer answer{.status = response->status(), .body = {}};
   BETEDGE_CO_TRY(answer.body, co_await net::read_all(std::move(response), kShortAnswer));
@@ -251,6 +253,31 @@ bool listens_beyond_loopback(std::uint16_t port) {
   return false;
 }
 
+// One hour's bar or quote of each: little to send, and refused like every other of the tier.
+Task<std::vector<doctor::Trial>> try_account(net::HttpClient& http, std::string url,
+                                             ThetaVersion version) {
+  const Date day(std::chrono::year{2024} / 3 / 12);
+  Call call{.kind = Kind::option,
+            .schema = Schema::quote,
+            .root = *Symbol::parse("AAPL"),
+            .dates = {day, day},
+            .interval = std::chrono::hours(1),
+            .window = {.start = std::chrono::hours(10), .end = std::chrono::hours(10)},
+            .expiration = Date(std::chrono::year{2024} / 3 / 15)};
+  std::vector<doctor::Trial> trials;
+  for (const auto kind : {Kind::option, Kind::stock}) {
+    call.kind = kind;
+    if (kind == Kind::stock) call.expiration.reset();
+    const auto target = sources::request_target(call, version, sources::V2Form::csv);
+    // Behind a server's own calls the terminal lets it wait.
+    const auto answer = co_await get(http, url + target, 30'000ms);
+    trials.push_back({.of = kind == Kind::option ? "options" : "stocks",
+                      .status = answer ? answer->status : 0,
+                      .said = answer ? answer->body : answer.error().message});
+  }
+  co_return trials;
+}
+
 Task<Finding> look_at_terminal(net::HttpClient& http, const Settings& settings) {
   doctor::Terminal best;
   for (const auto version : {ThetaVersion::v3, ThetaVersion::v2}) {
@@ -273,6 +300,7 @@ Task<Finding> look_at_terminal(net::HttpClient& http, const Settings& settings) 
     } else {
       found.said = answer.error().message;
     }
+    if (doctor::is_ready(found)) found.trials = co_await try_account(http, found.url, version);
     if (found.status == 200) co_return doctor::judge_terminal(found);
     if (best.url.empty() || (found.is_there && !best.is_there)) best = std::move(found);
   }
@@ -315,6 +343,11 @@ void print(const Finding& finding, bool json) {
 
 namespace doctor {
 
+bool is_ready(const Terminal& terminal) {
+  return terminal.is_there && terminal.status == 200 && terminal.said.contains("CONNECTED") &&
+         !terminal.said.contains("DISCONNECTED");
+}
+
 Finding judge_terminal(const Terminal& terminal) {
   Finding finding{.check = "terminal", .found = {}};
   if (!terminal.is_there) {
@@ -325,22 +358,41 @@ Finding judge_terminal(const Terminal& terminal) {
         "THETA_BASE_URL says where else it is";
     return finding;
   }
-  if (terminal.status != 200 || !terminal.said.contains("CONNECTED") ||
-      terminal.said.contains("DISCONNECTED")) {
+  if (!is_ready(terminal)) {
     finding.verdict = Verdict::bad;
     finding.found = fmt::format("the terminal at {} is not ready: {}", terminal.url,
                                 sources::why_not_ready(terminal.status, terminal.said));
     finding.remedy = "wait if it is starting; else look at what it printed, and log it in";
     return finding;
   }
-  finding.found = fmt::format(
-      "{} at {} is connected; the account's tier is in what it printed when it was started",
-      terminal.version, terminal.url);
-  if (terminal.is_exposed) {
+  finding.found = fmt::format("{} at {} is connected", terminal.version, terminal.url);
+  const auto doubt = [&](std::string_view found, std::string_view remedy) {
     finding.verdict = Verdict::doubtful;
-    finding.found += "; it listens beyond this machine, where it asks nobody for a password";
-    finding.remedy = "close its port with a firewall, or let it listen on 127.0.0.1";
+    finding.found += fmt::format("; {}", found);
+    finding.remedy += fmt::format("{}{}", finding.remedy.empty() ? "" : "; ", remedy);
+  };
+  std::vector<std::string_view> covered;
+  for (const auto& trial : terminal.trials) {
+    const auto line = trial.said.substr(0, trial.said.find_first_of("\r\n"));
+    if (trial.status == 200 || trial.status == 472) {
+      covered.push_back(trial.of);
+    } else if (trial.status == 403 || trial.status == 471) {
+      doubt(fmt::format("quotes and bars of {} are not in the account's tier: {}", trial.of,
+                        cli::harmless(line)),
+            fmt::format("download {} with schema eod alone, or subscribe to VALUE or above",
+                        trial.of));
+    } else {
+      doubt(fmt::format("whether the account's tier covers {} is not known: {}", trial.of,
+                        trial.status == 0 ? trial.said : fmt::format("HTTP {}", trial.status)),
+            "ask again");
+    }
   }
+  if (!covered.empty())
+    finding.found += fmt::format("; the account's tier covers quotes and bars of {}",
+                                 fmt::join(covered, " and "));
+  if (terminal.is_exposed)
+    doubt("it listens beyond this machine, where it asks nobody for a password",
+          "close its port with a firewall, or let it listen on 127.0.0.1");
   return finding;
 }
 

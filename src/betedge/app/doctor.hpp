@@ -20,6 +20,14 @@ struct Finding {
 // How what was found is judged, apart from the finding out.
 namespace doctor {
 
+// What the terminal answered to one small call of the kind that jobs make, which takes the tier
+// VALUE (THETA.md 1.2, 2.2): the only way to learn of an account's tier, which no request tells.
+struct Trial {
+  std::string_view of;  // "options", "stocks"
+  int status = 0;       // 0: no answer
+  std::string said;     // its body, or why there is no answer
+};
+
 // A status request to the terminal, as far as it came.
 struct Terminal {
   std::string url;          // as asked
@@ -28,7 +36,10 @@ struct Terminal {
   std::string said;         // its body, or why there is no answer
   std::string version{};    // "v3", "v2"
   bool is_exposed = false;  // its port listens beyond loopback on this machine
+  std::vector<Trial> trials{};
 };
+// It is there, and is logged in and connected.
+bool is_ready(const Terminal& terminal);
 Finding judge_terminal(const Terminal& terminal);
 
 // Free and all bytes of the disk that a folder is on.

@@ -11,6 +11,7 @@
 #include <CLI/CLI.hpp>
 
 #include "betedge/app/command.hpp"
+#include "betedge/wire/python_json.hpp"
 
 namespace betedge::app {
 namespace {
@@ -75,6 +76,7 @@ struct Wanted {
   std::string name;
   std::string scopes = "submit";
   std::string file;
+  bool json = false;
 };
 
 // Reads the arguments; a status when there is nothing more to do.
@@ -89,6 +91,8 @@ std::optional<int> read_wanted(const std::vector<std::string>& arguments, Wanted
   app.add_option("--file", wanted.file,
                  "Append its line to this token file, which is made if it is not there")
       ->type_name("FILE");
+  app.add_flag("--json", wanted.json,
+               "One JSON object, for scripts: name, scopes, token, line, file");
   app.footer(
       "\nExamples:\n"
       "  betedge token ann --file tokens                  a token that may submit and read\n"
@@ -128,16 +132,25 @@ int make_token(const std::vector<std::string>& arguments) {
   if (const auto status = read_wanted(arguments, wanted)) return *status;
   const auto token = "betedge_" + server::make_secret();
   const auto line =
-      fmt::format("{} {} {}\n", wanted.name, wanted.scopes, server::to_hex(server::sha256(token)));
+      fmt::format("{} {} {}", wanted.name, wanted.scopes, server::to_hex(server::sha256(token)));
+  if (!wanted.file.empty()) {
+    if (const auto written = append_line(wanted.file, line + "\n"); !written)
+      return complain(written.error().message, 1);
+  }
+  if (wanted.json) {
+    fmt::print(R"({{"name":{},"scopes":{},"token":{},"line":{},"file":{}}})"
+               "\n",
+               wire::quoted(wanted.name), wire::quoted(wanted.scopes), wire::quoted(token),
+               wire::quoted(line), wanted.file.empty() ? "null" : wire::quoted(wanted.file));
+    return 0;
+  }
   if (wanted.file.empty()) {
-    fmt::print("{}\n{}", token, line);
+    fmt::print("{}\n{}\n", token, line);
     return complain(
         "the first line is the token, for its owner's BETEDGE_TOKEN; the second is for the "
         "server's token file",
         0);
   }
-  if (const auto written = append_line(wanted.file, line); !written)
-    return complain(written.error().message, 1);
   fmt::print("{}\n", token);
   return complain(
       fmt::format("its line is in {}; a running server takes it up with SIGHUP", wanted.file), 0);

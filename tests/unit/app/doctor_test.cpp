@@ -26,6 +26,33 @@ TEST(DoctorTerminal, ThatIsConnectedIsGoodAndSaysItsVersion) {
   EXPECT_THAT(finding.remedy, IsEmpty());
 }
 
+TEST(DoctorTerminal, SaysWhatTheAccountCovers) {
+  auto terminal = connected();
+  terminal.trials = {{"options", 200, ""}, {"stocks", 472, "No data found for your request"}};
+  const auto covered = judge_terminal(terminal);
+  EXPECT_EQ(covered.verdict, Verdict::good);
+  EXPECT_THAT(covered.found, HasSubstr("covers quotes and bars of options and stocks"));
+
+  terminal.trials[1] = {"stocks", 403,
+                        "Requesting a stock endpoint requiring a value subscription, but you only "
+                        "have a FREE subscription.\r\nmore"};
+  const auto refused = judge_terminal(terminal);
+  EXPECT_EQ(refused.verdict, Verdict::doubtful);
+  EXPECT_THAT(refused.found, HasSubstr("of stocks are not in the account's tier: Requesting a "
+                                       "stock endpoint requiring a value subscription, but you "
+                                       "only have a FREE subscription.; the account's tier "
+                                       "covers quotes and bars of options"));
+  EXPECT_THAT(refused.remedy, HasSubstr("schema eod alone"));
+
+  terminal.trials = {{"options", 471, ":no"}, {"stocks", 0, "timed out"}};
+  terminal.is_exposed = true;
+  const auto neither = judge_terminal(terminal);
+  EXPECT_THAT(neither.found, HasSubstr("is not known: timed out"));
+  EXPECT_EQ(neither.remedy,
+            "download options with schema eod alone, or subscribe to VALUE or above; ask again; "
+            "close its port with a firewall, or let it listen on 127.0.0.1");
+}
+
 TEST(DoctorTerminal, ThatListensBeyondThisMachineIsDoubtful) {
   auto terminal = connected();
   terminal.is_exposed = true;
