@@ -1,5 +1,6 @@
 #include "betedge/core/object_key.hpp"
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -134,22 +135,31 @@ ObjectKey object_key(const HistoricalRequest& request, Date day) {
   const std::string_view format = to_text(request.format);
   const std::string& root = request.root.text();
   const bool is_eod = request.schema == Schema::eod;
+  // A large job has ten thousand of them: the formats are read by the compiler.
+  fmt::memory_buffer key;
+  const fmt::appender out(key);
   switch (request.kind) {
     case Kind::option:
       if (is_eod)
-        return ObjectKey(
-            fmt::format("historical-options/eod/{}/{:04}/{:02}/data.{}", root, y, m, format));
-      return ObjectKey(fmt::format("historical-options/{}/{}/all/{}/{:04}/{:02}/{:02}/data.{}",
-                                   schema, interval_folder(request), root, y, m, d, format));
+        fmt::format_to(out, FMT_COMPILE("historical-options/eod/{}/{:04}/{:02}/data.{}"), root, y,
+                       m, format);
+      else
+        fmt::format_to(out,
+                       FMT_COMPILE("historical-options/{}/{}/all/{}/{:04}/{:02}/{:02}/data.{}"),
+                       schema, interval_folder(request), root, y, m, d, format);
+      break;
     case Kind::stock:
       if (is_eod)
-        return ObjectKey(fmt::format("historical-stock/eod/{}/{:04}/data.{}", root, y, format));
-      return ObjectKey(fmt::format("historical-stock/{}/{}/{}/{:04}/{:02}/{:02}/data.{}", schema,
-                                   interval_folder(request), root, y, m, d, format));
+        fmt::format_to(out, FMT_COMPILE("historical-stock/eod/{}/{:04}/data.{}"), root, y, format);
+      else
+        fmt::format_to(out, FMT_COMPILE("historical-stock/{}/{}/{}/{:04}/{:02}/{:02}/data.{}"),
+                       schema, interval_folder(request), root, y, m, d, format);
+      break;
     case Kind::earnings:
-      return ObjectKey(fmt::format("earnings/{:04}/{:02}/data.{}", y, m, format));
+      fmt::format_to(out, FMT_COMPILE("earnings/{:04}/{:02}/data.{}"), y, m, format);
+      break;
   }
-  std::unreachable();
+  return ObjectKey(fmt::to_string(key));
 }
 
 std::optional<HistoricalRequest> facts_of(const ObjectKey& key) {

@@ -110,7 +110,8 @@ Plan plan(const Submission& submission, Date today) {
     auto one = plan(request, today, submission.only);
     // Alike but for the symbol: the days that are still to come are the same.
     if (all.not_yet_available.empty()) all.not_yet_available = std::move(one.not_yet_available);
-    std::ranges::move(one.items, std::back_inserter(all.items));
+    all.items.insert(all.items.end(), std::make_move_iterator(one.items.begin()),
+                     std::make_move_iterator(one.items.end()));
   }
   return all;
 }

@@ -31,63 +31,61 @@ void Transactions::wake_due(Moment now) {
     db_.query("UPDATE job SET ready = ready + ? WHERE id = ?", count, job).run();
 }
 
-Transactions::Choice Transactions::choose(std::int64_t job, const std::string& upstream) {
-  struct Candidate {
-    std::string key;
-    FetchId fetch;
-    auto operator<=>(const Candidate&) const = default;
-  };
-  Choice choice;
-  std::vector<Candidate> together;
-  bool goes_alone = true;
-  {
-    auto query = db_.query(kChooseFetch, job);
-    if (!query.next()) return choice;
-    together.push_back({query.text(1), query.integer(0)});
-    choice.batch = query.text(2);
-    goes_alone = choice.batch.empty() || query.integer(3) == 0;
-  }
-  if (goes_alone) {
-    choice.batch.clear();
-  } else {
-    const auto chosen = together.front();
-    auto query = db_.query(kChooseBatch, choice.batch, upstream);
-    while (together.size() < JobStore::kLargestBatch && query.next()) {
-      Candidate next{query.text(1), query.integer(0)};
-      // Two that write one object: the chosen one, else the older one, goes first.
-      if (next.key != chosen.key && next.key != together.back().key)
-        together.push_back(std::move(next));
-    }
-    std::ranges::sort(together);
-  }
-  for (const auto& candidate : together) choice.fetches.push_back(candidate.fetch);
-  return choice;
+namespace {
+
+// A row of kChooseFetch or kChooseBatch, as it will be once it is taken.
+ClaimedFetch read_chosen(const Query& query) {
+  return {.fetch = query.integer(0),
+          .fence = query.as<std::uint64_t>(1) + 1,
+          .job_id = {},
+          .key = read_key(query.text(2)),
+          .label = query.text(3),
+          .spec_json = query.text(4),
+          .attempts_made = query.as<int>(5)};
 }
 
-ClaimedFetch Transactions::take(Rows& rows, FetchId fetch, std::int64_t served_job,
-                                const std::string& owner, Timestamp lease_until, Moment now) {
-  auto claimed = [&] {
-    auto query = db_.query(
-        "UPDATE fetch SET state = 1, fence = fence + 1, lease_until = ?, lease_owner = ? "
-        "WHERE id = ? RETURNING fence, object_key, label, spec, attempts",
-        lease_until, owner, fetch);
-    if (!query.next()) throw Failure(fmt::format("fetch {} of the store is gone", fetch));
-    return ClaimedFetch{.fetch = fetch,
-                        .fence = query.as<std::uint64_t>(0),
-                        .job_id = {},
-                        .key = read_key(query.text(1)),
-                        .label = query.text(2),
-                        .spec_json = query.text(3),
-                        .attempts_made = query.as<int>(4)};
-  }();
+}  // namespace
+
+std::vector<ClaimedFetch> Transactions::choose(std::int64_t job, const std::string& upstream) {
+  std::vector<ClaimedFetch> chosen;
+  std::string batch;
+  {
+    auto query = db_.query(kChooseFetch, job);
+    if (!query.next()) return chosen;
+    chosen.push_back(read_chosen(query));
+    if (query.integer(7) != 0) batch = query.text(6);
+  }
+  if (batch.empty()) return chosen;
+  const auto first = chosen.front().key;
+  auto query = db_.query(kChooseBatch, batch, upstream);
+  while (chosen.size() < JobStore::kLargestBatch && query.next()) {
+    auto next = read_chosen(query);
+    // Two that write one object: the chosen one, else the older one, goes first.
+    if (next.key != first && next.key != chosen.back().key) chosen.push_back(std::move(next));
+  }
+  std::ranges::sort(chosen, {},
+                    [](const ClaimedFetch& one) { return std::tie(one.key, one.fetch); });
+  for (auto& one : chosen) one.batch = batch;
+  return chosen;
+}
+
+void Transactions::take(Rows& rows, ClaimedFetch& chosen, std::int64_t served_job,
+                        const std::string& owner, Timestamp lease_until, Moment now) {
+  db_.query("UPDATE fetch SET state = 1, fence = ?, lease_until = ?, lease_owner = ? WHERE id = ?",
+            chosen.fence, lease_until, owner, chosen.fetch)
+      .run();
   std::vector<ItemPlace> places;
   {
     auto query = db_.query(
-        "UPDATE item SET state = 1, ready = 0 WHERE fetch = ? AND state = 0 RETURNING job, seq",
-        fetch);
+        "SELECT job, seq FROM item INDEXED BY item_of_fetch WHERE fetch = ? AND state = 0",
+        chosen.fetch);
     while (query.next()) places.push_back({query.integer(0), query.as<std::uint32_t>(1)});
   }
+  if (places.empty()) throw Failure(fmt::format("nobody waits for fetch {}", chosen.fetch));
   for (const auto& place : places) {
+    db_.query("UPDATE item SET state = 1, ready = 0 WHERE job = ? AND seq = ?", place.job,
+              place.seq)
+        .run();
     auto& row = row_in(rows, place.job);
     row.ready -= 1;
     row.last_served = served_;
@@ -102,9 +100,8 @@ ClaimedFetch Transactions::take(Rows& rows, FetchId fetch, std::int64_t served_j
   const auto named = std::ranges::min(places, {}, [served_job](const ItemPlace& place) {
     return std::tuple(place.job != served_job, place.job, place.seq);
   });
-  claimed.job_id = rows.at(named.job).info.job_id;
-  claimed.seq = named.seq;
-  return claimed;
+  chosen.job_id = rows.at(named.job).info.job_id;
+  chosen.seq = named.seq;
 }
 
 Result<JobStore::Claims> Transactions::claim(const std::string& upstream, std::size_t max,
@@ -135,8 +132,8 @@ Result<JobStore::Claims> Transactions::claim(const std::string& upstream, std::s
     const auto claimed_before = claims.fetches.size();
     bool is_first = true;
     while (is_first && batches < max) {
-      const auto choice = choose(job, upstream);
-      if (choice.fetches.empty()) {
+      auto chosen = choose(job, upstream);
+      if (chosen.empty()) {
         auto query =
             db_.query("SELECT 1 FROM item INDEXED BY item_ready WHERE job = ? AND ready = 1", job);
         if (!query.next())
@@ -146,11 +143,10 @@ Result<JobStore::Claims> Transactions::claim(const std::string& upstream, std::s
       }
       batches += 1;
       served_ += 1;
-      for (const auto fetch : choice.fetches) {
-        auto claimed = take(served, fetch, job, owner, now.lease + lease, now);
-        claimed.upstream = upstream;
-        claimed.batch = choice.batch;
-        claims.fetches.push_back(std::move(claimed));
+      for (auto& fetch : chosen) {
+        take(served, fetch, job, owner, now.lease + lease, now);
+        fetch.upstream = upstream;
+        claims.fetches.push_back(std::move(fetch));
       }
       // Would it be the next again? The others' places are as they were, unless they were served
       // along with it.

@@ -37,7 +37,19 @@ Result<Connection> Connection::open(const std::string& path) {
   // SQLite opens a write-protected file for reading without a word.
   if (sqlite3_db_readonly(handle, "main") == 1)
     return fail(ErrorCode::store_unavailable, "the file is write-protected");
+  sqlite3_wal_hook(handle, note_commit, connection.log_pages_.get());
   return connection;
+}
+
+// In place of SQLite's own hook, which checkpoints inside of the commit.
+int Connection::note_commit(void* log_pages, sqlite3*, const char*, int pages) {
+  *static_cast<int*>(log_pages) = pages;
+  return SQLITE_OK;
+}
+
+void Connection::checkpoint() noexcept {
+  sqlite3_wal_checkpoint_v2(handle_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  *log_pages_ = 0;
 }
 
 void Connection::execute(const std::string& sql) {
@@ -102,10 +114,15 @@ std::string Query::text(int column) const {
 }
 
 void Query::bind(int index, std::string_view value) {
+  bind_text(index, value, reinterpret_cast<void (*)(void*)>(-1));  // SQLITE_TRANSIENT
+}
+void Query::bind(int index, Lasting value) {
+  bind_text(index, value.text, nullptr);  // SQLITE_STATIC
+}
+void Query::bind_text(int index, std::string_view value, void (*drop)(void*)) {
   // An empty view may point nowhere, which SQLite would take for NULL.
   const char* bytes = value.empty() ? "" : value.data();
-  if (sqlite3_bind_text64(statement_, index, bytes, value.size(),
-                          reinterpret_cast<sqlite3_destructor_type>(-1), SQLITE_UTF8) != SQLITE_OK)
+  if (sqlite3_bind_text64(statement_, index, bytes, value.size(), drop, SQLITE_UTF8) != SQLITE_OK)
     connection_.refused();
 }
 void Query::bind(int index, std::nullopt_t) {

@@ -32,6 +32,11 @@ class Failure : public std::runtime_error {
 
 class Query;
 
+// A text to bind that outlives the query: SQLite reads it where it lies. Others it copies first.
+struct Lasting {
+  std::string_view text;
+};
+
 // One connection; used by one thread at a time, whichever that is.
 class Connection {
  public:
@@ -55,6 +60,13 @@ class Connection {
   std::int64_t changes() const;
   // How many rows were changed since the connection was opened, also by what was undone since.
   std::int64_t total_changes() const;
+  // The log of the commits, which a checkpoint brings into the file: its pages at the last commit.
+  // SQLite does not begin checkpoints by itself here (see SqliteStore).
+  int log_pages() const { return *log_pages_; }
+  // As far as readers let it; what is left over is the next one's. Never fails: the log is as
+  // durable as the file, and a disk that is full or broken says so at the next commit.
+  void checkpoint() noexcept;
+
   // False once SQLite has rolled back by itself (a full disk, an I/O error).
   bool in_transaction() const;
 
@@ -67,9 +79,11 @@ class Connection {
     void operator()(sqlite3_stmt* statement) const;
   };
   explicit Connection(sqlite3* handle) : handle_(handle) {}
+  static int note_commit(void* log_pages, sqlite3* handle, const char* database, int pages);
   sqlite3_stmt* prepared(std::string_view sql);
   [[noreturn]] void refused() const;
 
+  std::unique_ptr<int> log_pages_ = std::make_unique<int>(0);  // where the hook finds it
   std::unique_ptr<sqlite3, Close> handle_;
   // By where their text lies: it is asked for often enough for its comparison to cost something.
   std::unordered_map<const char*, std::unique_ptr<sqlite3_stmt, Finalize>> statements_;
@@ -118,6 +132,7 @@ class Query {
   }
 
   void bind(int index, std::string_view value);
+  void bind(int index, Lasting value);
   void bind(int index, std::nullopt_t);
   void bind(int index, const std::string& value) { bind(index, std::string_view(value)); }
   void bind(int index, Timestamp value) { bind(index, value.time_since_epoch().count()); }
@@ -133,6 +148,7 @@ class Query {
       bind(index, std::nullopt);
     }
   }
+  void bind_text(int index, std::string_view value, void (*drop)(void*));
   void bind_integer(int index, std::int64_t value);
 
   Connection& connection_;

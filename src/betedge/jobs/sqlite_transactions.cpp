@@ -195,7 +195,8 @@ void Transactions::insert_new(std::int64_t job, std::uint32_t first_seq,
   {
     auto query = db_.query(kFetches);
     for (const auto& fetch : fetches)
-      query.add(fetch.key.text(), fetch.label, fetch.spec_json, fetch.batch);
+      query.add(Lasting{fetch.key.text()}, Lasting{fetch.label}, Lasting{fetch.spec_json},
+                Lasting{fetch.batch});
     query.run();
   }
   // Nobody else writes, so the ids of one statement follow each other.

@@ -28,12 +28,18 @@ struct Moment {
 #define BETEDGE_OBJECT_IS_FREE                                                      \
   "NOT EXISTS (SELECT 1 FROM fetch o INDEXED BY fetch_active WHERE o.object_key = " \
   "f.object_key AND o.state < 2 AND o.state = 1) "
+//
+// Both give what a claim tells of the fetch, so that taking it is a plain UPDATE: one that returns
+// rows builds a table of them first.
+#define BETEDGE_CHOSEN_COLUMNS "f.id, f.fence, f.object_key, f.label, f.spec, f.attempts"
 inline constexpr std::string_view kChooseFetch =
-    "SELECT f.id, f.object_key, f.batch, f.attempts = 0 AND f.crashes < 2 "
+    "SELECT " BETEDGE_CHOSEN_COLUMNS
+    ", f.batch, f.attempts = 0 AND f.crashes < 2 "
     "FROM item i INDEXED BY item_ready JOIN fetch f ON f.id = i.fetch "
     "WHERE i.job = ? AND i.ready = 1 AND " BETEDGE_OBJECT_IS_FREE "ORDER BY i.seq LIMIT 1";
 inline constexpr std::string_view kChooseBatch =
-    "SELECT f.id, f.object_key FROM fetch f INDEXED BY fetch_batch "
+    "SELECT " BETEDGE_CHOSEN_COLUMNS
+    " FROM fetch f INDEXED BY fetch_batch "
     "WHERE f.batch = ? AND f.batch <> '' AND f.state = 0 AND f.run_at IS NULL "
     "AND f.attempts = 0 AND f.crashes < 2 AND EXISTS (SELECT 1 FROM item i INDEXED BY "
     "item_of_fetch "
@@ -138,13 +144,10 @@ class Transactions {
   void wake_due(Moment now);
   // The first ready fetch of the job that may run now, and those that come along, in key order;
   // none when each of them waits for an object that another fetch is writing.
-  struct Choice {
-    std::vector<FetchId> fetches;
-    std::string batch;
-  };
-  Choice choose(std::int64_t job, const std::string& upstream);
-  ClaimedFetch take(Rows& rows, FetchId fetch, std::int64_t served_job, const std::string& owner,
-                    Timestamp lease_until, Moment now);
+  std::vector<ClaimedFetch> choose(std::int64_t job, const std::string& upstream);
+  // Makes a chosen fetch, and its items, running.
+  void take(Rows& rows, ClaimedFetch& chosen, std::int64_t served_job, const std::string& owner,
+            Timestamp lease_until, Moment now);
   // Makes it the next version; ends the job when its last item has ended.
   void advance(Row& row, Moment now);
   void write(const Row& row);

@@ -353,7 +353,9 @@ std::string to_python_json(const PythonValue& value) {
 }
 
 std::string quoted(std::string_view text) {
-  std::string out = "\"";
+  std::string out;
+  out.reserve(text.size() + 2);
+  out += '"';
   // Nearly every text is plain throughout.
   const auto is_plain = [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; };
   const auto* special = std::ranges::find_if_not(text, is_plain);
@@ -384,7 +386,8 @@ std::string quoted(std::string_view text) {
     }
     text.remove_prefix(length);
   }
-  return out + '"';
+  out += '"';
+  return out;
 }
 
 std::string python_repr(double value) {

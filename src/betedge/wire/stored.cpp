@@ -36,14 +36,16 @@ std::string interval_json(std::chrono::milliseconds interval) {
   return interval.count() == 0 ? "null" : milliseconds_json(interval);
 }
 
-// Of a call only what its item and the request do not say already: a job of ten thousand items
-// writes as many specs, and they are most of what it writes. Their formats are read by the
-// compiler.
-std::string call_json(const Call& call, const FetchSpec& spec) {
+// A job of ten thousand items writes as many specs, and they are most of what it writes: their
+// formats are read by the compiler, and each grows in one piece of memory on the stack.
+using SpecText = fmt::basic_memory_buffer<char, 1024>;
+
+// Of a call only what its item and the request do not say already.
+void append_call(SpecText& json, const Call& call, const FetchSpec& spec) {
   const HistoricalRequest& request = spec.request;
-  std::string json = fmt::format(FMT_COMPILE(R"({{"role":"{}","kind":"{}")"), role_text(call.role),
-                                 to_text(call.kind));
-  const auto out = std::back_inserter(json);
+  const fmt::appender out(json);
+  fmt::format_to(out, FMT_COMPILE(R"({{"role":"{}","kind":"{}")"), role_text(call.role),
+                 to_text(call.kind));
   if (call.schema != request.schema)
     fmt::format_to(out, FMT_COMPILE(R"(,"schema":"{}")"), to_text(call.schema));
   if (call.root != request.root)
@@ -56,8 +58,7 @@ std::string call_json(const Call& call, const FetchSpec& spec) {
   if (call.window != request.window)
     fmt::format_to(out, FMT_COMPILE(R"(,"start_time":{},"end_time":{})"),
                    milliseconds_json(call.window.start), milliseconds_json(call.window.end));
-  json += '}';
-  return json;
+  json.push_back('}');
 }
 
 // What a call does not say is its item's and the request's. Older versions said all of it.
@@ -83,15 +84,16 @@ std::optional<Call> call_of(const Json& object, const HistoricalRequest& request
 }
 
 // As a job's request is stored, without what says nothing.
-std::string request_json_of_spec(const HistoricalRequest& request) {
-  if (request.kind == Kind::earnings) return to_json(request);
-  std::string json = fmt::format(
+void append_request(SpecText& json, const HistoricalRequest& request) {
+  if (request.kind == Kind::earnings) return json.append(to_json(request));
+  const fmt::appender out(json);
+  fmt::format_to(
+      out,
       FMT_COMPILE(R"({{"kind":"{}","root":{},"start_date":"{}","end_date":"{}","schema":"{}",)"
                   R"("return_format":"{}","mode":"{}")"),
       to_text(request.kind), wire::quoted(request.root.text()),
       to_yyyymmdd_text(request.dates.first), to_yyyymmdd_text(request.dates.last),
       to_text(request.schema), to_text(request.format), to_text(request.existing));
-  const auto out = std::back_inserter(json);
   if (request.interval != 0ms)
     fmt::format_to(out, FMT_COMPILE(R"(,"interval":{})"), interval_json(request.interval));
   if (request.window.start)
@@ -99,8 +101,7 @@ std::string request_json_of_spec(const HistoricalRequest& request) {
                    milliseconds_json(request.window.start));
   if (request.window.end)
     fmt::format_to(out, FMT_COMPILE(R"(,"end_time":{})"), milliseconds_json(request.window.end));
-  json += '}';
-  return json;
+  json.push_back('}');
 }
 
 std::optional<FetchSpec> spec_of(const Json& object) {
@@ -300,15 +301,19 @@ Result<HistoricalRequest> request_from_json(std::string_view json) {
 }
 
 std::string to_json(const FetchSpec& spec) {
-  std::string calls;
-  for (const Call& call : spec.item.calls) {
-    if (!calls.empty()) calls += ',';
-    calls += call_json(call, spec);
+  SpecText json;
+  json.append(std::string_view(R"({"request":)"));
+  append_request(json, spec.request);
+  fmt::format_to(fmt::appender(json),
+                 FMT_COMPILE(R"(,"key":{},"covers_from":"{}","covers_to":"{}","calls":[)"),
+                 wire::quoted(spec.item.key.text()), to_yyyymmdd_text(spec.item.covers.first),
+                 to_yyyymmdd_text(spec.item.covers.last));
+  for (std::string_view separator; const Call& call : spec.item.calls) {
+    json.append(std::exchange(separator, ","));
+    append_call(json, call, spec);
   }
-  return fmt::format(
-      FMT_COMPILE(R"({{"request":{},"key":{},"covers_from":"{}","covers_to":"{}","calls":[{}]}})"),
-      request_json_of_spec(spec.request), wire::quoted(spec.item.key.text()),
-      to_yyyymmdd_text(spec.item.covers.first), to_yyyymmdd_text(spec.item.covers.last), calls);
+  json.append(std::string_view("]}"));
+  return fmt::to_string(json);
 }
 
 Result<FetchSpec> fetch_spec_from_json(std::string_view json) {
