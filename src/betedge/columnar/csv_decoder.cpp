@@ -52,12 +52,6 @@ class CsvDecoder final : public Decoder {
   CsvDecoder(const Call& call, WireFormat format, RowBuffer& rows, RowSink& sink)
       : rules_(call, format), rows_(rows), sink_(sink), constants_(rules_, rows) {
     rows_.reserve(kBatchRows);
-    if (const auto column = rows_.find("date")) date_column_ = rows_.numbers(*column);
-    if (const auto column = rows_.find("expiration"); column && rules_.has_contracts) {
-      expirations_ = rows_.numbers(*column);
-      strikes_ = rows_.numbers(*rows_.find("strike"));
-      rights_ = rows_.codes(*rows_.find("right"));
-    }
   }
 
   Result<void> begin_document() override {
@@ -172,6 +166,17 @@ class CsvDecoder final : public Decoder {
       // Only when all four lead can a row's contract be told from its first bytes.
       if (leading == 4) leading_ = leading;
     }
+    return true;
+  }
+
+  // The buffer's arrays, which are others after each batch that was taken.
+  void find_slots() {
+    if (const auto column = rows_.find("date")) date_column_ = rows_.numbers(*column);
+    if (const auto column = rows_.find("expiration"); column && rules_.has_contracts) {
+      expirations_ = rows_.numbers(*column);
+      strikes_ = rows_.numbers(*rows_.find("strike"));
+      rights_ = rows_.codes(*rows_.find("right"));
+    }
     slots_.clear();
     for (std::size_t i = leading_; i < fields_.size(); ++i) {
       const Field& field = fields_[i];
@@ -184,7 +189,6 @@ class CsvDecoder final : public Decoder {
                         field.kind == FieldKind::price ? rows_.prices(field.column) : nullptr});
     }
     find_what_repeats();
-    return true;
   }
 
   // Which columns are equal in two rows whose bytes after the first field are.
@@ -206,6 +210,7 @@ class CsvDecoder final : public Decoder {
   }
 
   Result<void> decode_rows(const char* p, const char* end) {
+    find_slots();
     rest_ = nullptr;
     std::size_t row = rows_.size();
     while (p != end) {
@@ -235,6 +240,7 @@ class CsvDecoder final : public Decoder {
       if (++row == kBatchRows) {
         count_rows(row);
         BETEDGE_TRY_VOID(sink_.take_full_batches());
+        find_slots();
         row = rows_.size();
         rest_ = nullptr;
       }

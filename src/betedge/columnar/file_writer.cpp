@@ -129,7 +129,7 @@ class ArrowFileWriter : public FileWriter {
   std::uint64_t size_bytes() const override { return sink_->size_bytes(); }
   std::string sha256() override { return sink_->sha256(); }
   const std::shared_ptr<arrow::Schema>& schema() const override { return schema_; }
-  Result<void> write(const RowBuffer& buffer, std::size_t rows) override {
+  Result<void> write(RowBuffer& buffer, std::size_t rows) override {
     return write_batch(*batch_of(buffer, rows));
   }
   Result<void> write_batch(const arrow::RecordBatch& batch) override = 0;
@@ -286,9 +286,14 @@ class RowsParquetWriter final : public FileWriter {
     return {};
   }
 
-  Result<void> write(const RowBuffer& buffer, std::size_t rows) override {
-    if (group_rows_ >= kRowGroupRows) end_row_group();
-    team_.add(buffer, rows);
+  Result<void> write(RowBuffer& buffer, std::size_t rows) override {
+    if (group_rows_ >= kRowGroupRows) {
+      const auto ended = team_.begin_group();
+      team_.add(buffer, rows);
+      write_row_group(ended);
+    } else {
+      team_.add(buffer, rows);
+    }
     group_rows_ += static_cast<std::int64_t>(rows);
     return {};
   }
@@ -300,7 +305,8 @@ class RowsParquetWriter final : public FileWriter {
   const std::shared_ptr<arrow::Schema>& schema() const override { return schema_; }
 
   Result<void> close(const KeyValues& metadata) override {
-    if (group_rows_ > 0) end_row_group();
+    team_.finish();
+    if (group_rows_ > 0) write_row_group(team_.chunks());
     page_index_->Finish();
     const auto index = page_index_->WriteTo(sink_.get());
     metadata_->SetIndexLocations(parquet::IndexKind::kColumnIndex, index.column_index_locations);
@@ -330,20 +336,19 @@ class RowsParquetWriter final : public FileWriter {
     return said;
   }
 
-  void end_row_group() {
-    team_.finish();
+  void write_row_group(PageTeam::Chunks chunks) {
     parquet::RowGroupMetaDataBuilder* const group = metadata_->AppendRowGroup();
     group->set_num_rows(group_rows_);
     page_index_->AppendRowGroup();
     std::int64_t bytes = 0;
     std::int16_t column = 0;
-    for (const auto& chunk : team_.chunks()) bytes += write_chunk(*chunk, *group, column++);
+    for (const auto& chunk : chunks) bytes += write_chunk(*chunk, *group, column++);
     group->Finish(bytes, static_cast<std::int16_t>(groups_++));
     group_rows_ = 0;
   }
 
   // Its bytes before compression.
-  std::int64_t write_chunk(ColumnChunk& chunk, parquet::RowGroupMetaDataBuilder& group,
+  std::int64_t write_chunk(const ColumnChunk& chunk, parquet::RowGroupMetaDataBuilder& group,
                            std::int16_t column) {
     parquet::ColumnChunkMetaDataBuilder* const said = group.NextColumnChunk();
     const auto pager = parquet::PageWriter::Open(
@@ -369,7 +374,6 @@ class RowsParquetWriter final : public FileWriter {
     }
     said->SetStatistics(statistics(chunk.least(), chunk.greatest()));
     pager->Close(!dictionary.empty(), chunk.is_plain());
-    chunk.clear();
     return bytes;
   }
 

@@ -50,11 +50,11 @@ class FileWriter {
                                                   std::size_t threads = 1);
   virtual ~FileWriter() = default;
 
-  // The first `rows` rows of the buffer, at most kBatchRows; they are copied or encoded before this
-  // returns. The
-  // buffer's columns are the file's, but that its prices are double always and are rounded where
-  // the file has float32.
-  virtual Result<void> write(const RowBuffer& buffer, std::size_t rows) = 0;
+  // The first `rows` rows of the buffer, at most kBatchRows; they are taken, copied or encoded
+  // before this returns, and are to be dropped from the buffer, whose arrays may be others (see
+  // PageTeam). The buffer's columns are the file's, but that its prices are double always and are
+  // rounded where the file has float32.
+  virtual Result<void> write(RowBuffer& buffer, std::size_t rows) = 0;
   // All of a batch whose columns are the file's, of a file of the typed layout or opened with texts
   // as_texts; of others it is refused.
   virtual Result<void> write_batch(const arrow::RecordBatch& batch) = 0;

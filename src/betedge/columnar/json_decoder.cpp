@@ -169,11 +169,11 @@ class JsonDecoder final : public Decoder {
     }
     BETEDGE_TRY(fields_, bind_fields(names, /*contracts_in_rows=*/false, rules_, rows_));
     constants_.bind(fields_);
-    find_slots();
     return {};
   }
 
-  // The buffer's arrays may have moved.
+  // The buffer's arrays, which are others after each batch that was taken and when there are more
+  // rows.
   void find_slots() {
     slots_.clear();
     rest_numbers_.clear();
@@ -244,6 +244,7 @@ class JsonDecoder final : public Decoder {
     const char* const end = begin + text.size();
     const char* used = begin;
     incomplete_ = false;
+    find_slots();
     rest_ = nullptr;
     row_ = rows_.size();
     while (true) {
@@ -288,6 +289,7 @@ class JsonDecoder final : public Decoder {
     rows_.resize(row_);
     if (rows_.size() >= kBatchRows) {
       BETEDGE_TRY_VOID(sink_.take_full_batches());
+      find_slots();
       rest_ = nullptr;
     }
     row_ = rows_.size();

@@ -32,10 +32,24 @@ bool is_price(ColumnType type) {
 
 PageTeam::PageTeam(std::span<const Column> columns, std::size_t threads)
     : columns_(columns), most_threads_(threads), next_column_(columns.size()) {
-  for (const Column& column : columns) chunks_.push_back(ColumnChunk::make(column.type));
+  chunks_ = make_chunks();
   for (const bool prices : {true, false})
     for (std::size_t i = 0; i < columns.size(); ++i)
       if (is_price(columns[i].type) == prices) order_.push_back(i);
+}
+
+std::vector<std::unique_ptr<ColumnChunk>> PageTeam::make_chunks() const {
+  std::vector<std::unique_ptr<ColumnChunk>> chunks;
+  for (const Column& column : columns_) chunks.push_back(ColumnChunk::make(column.type));
+  return chunks;
+}
+
+PageTeam::Chunks PageTeam::begin_group() {
+  finish();
+  if (ended_.empty()) ended_ = make_chunks();
+  for (const auto& chunk : ended_) chunk->clear();
+  std::swap(chunks_, ended_);
+  return ended_;
 }
 
 PageTeam::~PageTeam() {
@@ -49,7 +63,7 @@ PageTeam::~PageTeam() {
   ++free_threads();
 }
 
-void PageTeam::add(const RowBuffer& batch, std::size_t rows) {
+void PageTeam::add(RowBuffer& batch, std::size_t rows) {
   finish();
   if (!second_.joinable() && !(rows == kBatchRows && start_second())) {
     for (std::size_t i = 0; i < chunks_.size(); ++i)
@@ -58,7 +72,12 @@ void PageTeam::add(const RowBuffer& batch, std::size_t rows) {
     return;
   }
   held_->resize(0);
-  held_->append(batch, 0, rows);
+  if (rows == batch.size() && batch.capacity() == held_->capacity()) {
+    batch.swap_rows(*held_);  // with its words
+    batch.resize(rows);
+  } else {
+    held_->append(batch, 0, rows);
+  }
   held_bytes_ = held_->memory_bytes();
   {
     const std::scoped_lock lock(mutex_);
@@ -130,7 +149,8 @@ void PageTeam::make_pages(PageWorkspace& workspace) {
 void PageTeam::note_memory() {
   settled_bytes_ = workspace_.memory_bytes();
   if (second_workspace_) settled_bytes_ += second_workspace_->memory_bytes();
-  for (const auto& chunk : chunks_) settled_bytes_ += chunk->memory_bytes();
+  for (const auto* const chunks : {&chunks_, &ended_})
+    for (const auto& chunk : *chunks) settled_bytes_ += chunk->memory_bytes();
 }
 
 }  // namespace betedge::columnar

@@ -28,14 +28,19 @@ class PageTeam {
   PageTeam(const PageTeam&) = delete;
   PageTeam& operator=(const PageTeam&) = delete;
 
-  // The first `rows` rows, the next page of every column; copied or encoded before this returns.
-  // Throws what encoding the batch before threw.
-  void add(const RowBuffer& batch, std::size_t rows);
+  // The first `rows` rows, the next page of every column; taken, copied or encoded before this
+  // returns: of a batch that is all taken, other arrays lie in the buffer afterwards, and its rows
+  // are nobody's. Throws what encoding the batch before threw.
+  void add(RowBuffer& batch, std::size_t rows);
   // Waits for the pages of all batches. Throws what encoding one threw.
   void finish();
 
+  using Chunks = std::span<const std::unique_ptr<ColumnChunk>>;
   // Only between finish() and the next add().
-  std::span<const std::unique_ptr<ColumnChunk>> chunks() const { return chunks_; }
+  Chunks chunks() const { return chunks_; }
+  // What finish() leaves, for the caller until the next time; the pages of what is added from now
+  // on are another row group's. So the second thread has work while a row group is written.
+  Chunks begin_group();
 
   // As it was when the last batch but one was finished, and what is held of the last.
   std::size_t memory_bytes() const { return settled_bytes_ + held_bytes_; }
@@ -48,7 +53,10 @@ class PageTeam {
 
   std::span<const Column> columns_;
   std::size_t most_threads_;
+  std::vector<std::unique_ptr<ColumnChunk>> make_chunks() const;
+
   std::vector<std::unique_ptr<ColumnChunk>> chunks_;
+  std::vector<std::unique_ptr<ColumnChunk>> ended_;  // of the row group before; none in the first
   std::vector<std::size_t> order_;  // the dearest columns first, so that both threads end together
   PageWorkspace workspace_;
   std::size_t settled_bytes_ = 0;

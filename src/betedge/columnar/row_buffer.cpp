@@ -107,6 +107,16 @@ void RowBuffer::make_room(std::size_t rows) {
   if (size_ + rows > capacity_) reserve(std::max(size_ + rows, 2 * capacity_));
 }
 
+void RowBuffer::swap_rows(RowBuffer& other) {
+  if (columns_.data() != other.columns_.data() || capacity_ != other.capacity_)
+    throw std::logic_error("buffers of another kind cannot exchange their rows");
+  for (std::size_t i = 0; i < storage_.size(); ++i) {
+    std::swap(storage_[i].bytes, other.storage_[i].bytes);
+    if (other.storage_[i].words != storage_[i].words) other.storage_[i].words = storage_[i].words;
+  }
+  std::swap(size_, other.size_);
+}
+
 std::vector<std::uint8_t> RowBuffer::codes_for(const RowBuffer& from, std::size_t column) {
   auto& words = storage_[column].words;
   std::vector<std::uint8_t> codes;

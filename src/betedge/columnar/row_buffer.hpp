@@ -35,7 +35,8 @@ class RowBuffer {
   std::span<const Column> columns() const { return columns_; }
   std::optional<std::size_t> find(std::string_view name) const;
 
-  // The arrays, `capacity()` long; valid until reserve() makes them longer.
+  // The arrays, `capacity()` long; valid until reserve() makes them longer or swap_rows() gives
+  // them away.
   std::uint32_t* numbers(std::size_t column) const;
   double* prices(std::size_t column) const;
   std::uint8_t* codes(std::size_t column) const;
@@ -55,6 +56,10 @@ class RowBuffer {
   void reserve(std::size_t capacity);
   // Forgets the first `rows` rows; the others move to the front.
   void drop_front(std::size_t rows);
+
+  // Exchanges the rows, without copying any, with a buffer of the same columns and capacity, which
+  // has our words from then on.
+  void swap_rows(RowBuffer& other);
 
   // Rows of a buffer with the same columns, put behind these; room is made by doubling.
   void append(const RowBuffer& from, std::size_t first, std::size_t count);

@@ -116,13 +116,13 @@ Result<void> TableEncoder::write_held() {
 Result<void> TableEncoder::write_batch(std::size_t count) {
   defects_.count(rows_, count);
   note_days(std::span(rows_.numbers(date_), count));
+  twins_.will_drop_front(rows_, count);  // while they lie there
   if (typed_) {
     BETEDGE_TRY_VOID(typed_->write(rows_, count, digest_, *writer_));
   } else {
     BETEDGE_TRY_VOID(write_plain(count));
   }
   rows_written_ += count;
-  twins_.will_drop_front(rows_, count);
   rows_.drop_front(count);
   return {};
 }

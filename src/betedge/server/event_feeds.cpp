@@ -24,7 +24,7 @@ constexpr auto kKeepAlive = 15s;
 // Telling thousands takes the loop's thread a while. So many are woken before whoever else waits
 // for the thread has his turn, and batches for more come so seldom that telling takes a fifth of
 // it.
-constexpr std::size_t kWokenAtOnce = 32;
+constexpr std::size_t kWokenAtOnce = 4;
 constexpr int kShareOfTheLoop = 5;
 constexpr auto kLongestBetweenBatches = 2s;
 // What a watcher may lag behind before it is brought up to date from the store.
