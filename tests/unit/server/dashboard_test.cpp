@@ -17,6 +17,7 @@
 namespace betedge::server {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -87,14 +88,24 @@ TEST(DashboardFiles, AreSmallAndSmallerOnTheirWay) {
   EXPECT_LT(gzipped, 50'000U);
 }
 
-TEST(DashboardPage, NamesFilesThatAreServed) {
+// What stands behind each mark, up to a quote of either kind.
+void add_names(std::set<std::string>& names, std::string_view in, std::string_view mark) {
+  for (auto at = in.find(mark); at != std::string_view::npos; at = in.find(mark, at + 1)) {
+    const auto begin = at + mark.size();
+    names.emplace(in.substr(begin, in.find_first_of("\"'", begin) - begin));
+  }
+}
+
+TEST(DashboardPage, NamesFilesThatAreServedAndTheyTheOthers) {
   const auto page = body(dashboard_page(asking()));
   EXPECT_THAT(page, Not(HasSubstr("@FILES@")));
-  std::set<std::string> named;
-  const std::string folder = fmt::format("/ui/files/{}/", web_version());
-  for (auto at = page.find(folder); at != std::string::npos; at = page.find(folder, at + 1)) {
-    const auto begin = at + folder.size();
-    named.insert(page.substr(begin, page.find('"', begin) - begin));
+  std::set<std::string> of_page;
+  add_names(of_page, page, fmt::format("/ui/files/{}/", web_version()));
+  EXPECT_THAT(of_page, ElementsAre("icon.svg", "start.js", "style.css"));
+  auto named = of_page;
+  for (const auto& file : web_files()) {
+    add_names(named, text(file.plain), "from './");
+    add_names(named, text(file.plain), "import('./");
   }
   EXPECT_EQ(named.size() + 1, web_files().size());
   for (const auto& name : named)
