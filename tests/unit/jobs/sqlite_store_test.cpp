@@ -585,6 +585,34 @@ constexpr ::ssize_t kRecord = sizeof(Acknowledged);
   }
 }
 
+TEST(SqliteStoreTest, TheLogIsBroughtIntoTheFileBehindTheAnswers) {
+  const Folder folder;
+  const auto path = folder / "jobs.db";
+  Life life(path);
+  const auto log_bytes = [&] { return std::filesystem::file_size(path + "-wal"); };
+  life.get(life.store->create_job(new_job(1, 20'000))).value();
+  const auto of_one = log_bytes();
+  EXPECT_GT(of_one, 4u << 20) << "too short for a checkpoint: the test shows nothing";
+  for (const std::uint64_t job : {2, 3, 4, 5})
+    life.get(life.store->create_job(new_job(job, 20'000))).value();
+  EXPECT_TRUE(life.job(5).has_value());  // behind the checkpoint of the last
+  EXPECT_LT(log_bytes(), 2 * of_one);
+  EXPECT_GT(std::filesystem::file_size(path), 3 * of_one);
+}
+
+TEST(SqliteStoreTest, AStoreThatIsDroppedWithTheAnswerLeavesItsCheckpointUndone) {
+  const Folder folder;
+  const auto path = folder / "jobs.db";
+  {
+    Life life(path);
+    life.get(life.store->create_job(new_job(1, 20'000))).value();
+    life.store.reset();
+    life.get(sleep_for(life.runtime, 1s));  // whatever was still on its way
+  }
+  Life life(path);
+  EXPECT_EQ(life.job(1).value().items.pending, 20'000U);
+}
+
 TEST(SqliteStoreTest, WhatWasAcknowledgedIsThereAfterAKillAtAnyMoment) {
   const Folder folder;
   const auto path = folder / "jobs.db";
