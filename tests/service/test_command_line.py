@@ -65,7 +65,7 @@ def test_completions(shell, name, complete):
         said = subprocess.run([BINARY, command, "--help"], capture_output=True, text=True, check=True).stdout
         options = set(re.findall(r"^  (?:-h,)?(--[a-z0-9-]+)", said, re.MULTILINE))
         assert "--help" in options
-        if (name == "bash" and command not in ("plan", "completion")) or command in ("option", "serve", "sim", "cat", "version"):
+        if command not in ("plan", "completion"):  # what follows those is a kind, a shell
             assert set(of(f"betedge {command} --", "--")) == options, command
     assert "--interval" in of("betedge plan option --", "--")
 
@@ -141,19 +141,18 @@ def test_every_exit_code_is_what_the_help_says(simulate, serve, folder):
     sim = simulate("--contracts", "AAPL=5", "--latency", "300ms")
     server = serve(sim, THETA_RETRY_ATTEMPTS=1)
 
-    def run(*arguments, server=server, **more):
+    def run(*arguments, server=server):
         url = {"BETEDGE_URL": f"http://127.0.0.1:{server.port}"} if server else {"BETEDGE_URL": "http://127.0.0.1:1"}
         return subprocess.run([BINARY, *arguments], cwd=folder, capture_output=True, text=True, timeout=harness.PATIENCE, stdin=subprocess.DEVNULL,
-                              env={"PATH": "/usr/bin:/bin", "HOME": str(folder), **url, **more})
+                              env={"PATH": "/usr/bin:/bin", "HOME": str(folder), **url})
 
-    seen = {}
+    seen = set()
 
-    def ends_with(code, word, *arguments, **more):
-        done = run(*arguments, **more)
+    def ends_with(code, word, *arguments, server=server):
+        done = run(*arguments, server=server)
         assert done.returncode == code, (arguments, done)
         assert re.search(word, done.stdout + done.stderr), (arguments, done)
-        seen[code] = arguments
-        return done
+        seen.add(code)
 
     one = ("stock", "AAPL", "2024-01-02", "--schema", "ohlc")
     ends_with(0, "1 written", *one, "--wait")

@@ -20,7 +20,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 PAGES = ["/ui", "/ui/jobs", "/ui/submit", "/ui/activity"]
 JANUARY = {"start_date": "20240102", "end_date": "20240131"}
 # The browser's own word for a request that it could not make: the server was away on purpose.
-AWAY = re.compile(r"net::ERR_|Failed to load resource")
+AWAY = re.compile(r"net::ERR_|Failed to load resource|Failed to fetch dynamically imported module")
 
 
 @pytest.fixture(scope="session")
@@ -158,7 +158,17 @@ def test_a_dashboard_that_did_not_come_whole_says_so(visit, serve, expect):
     page = visit(serve(), "about:blank")
     page.route("**/app.js", lambda route: route.abort())
     page.goto("/ui")
-    expect(page.get_by_text("The server did not send all of the dashboard.")).to_be_visible()
+    expect(page.get_by_text("The dashboard cannot begin: the server did not send all of it")).to_be_visible()
+
+
+def test_a_module_that_fails_says_so_and_is_heard(visit, serve, expect):
+    page = visit(serve(), "about:blank", expected="Error: of its own")
+    said = []
+    page.on("console", lambda message: said.append(message.text))
+    page.route("**/app.js", lambda route: route.fulfill(content_type="text/javascript", body="const problem = new Error('of its own'); problem.stack = 'Error: of its own'; throw problem;"))
+    page.goto("/ui")
+    expect(page.get_by_text("The dashboard cannot begin")).to_be_visible()
+    assert "Error: of its own" in said
 
 
 def test_the_policy_forbids_what_is_inline(visit, serve, expect):

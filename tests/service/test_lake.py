@@ -71,9 +71,10 @@ def test_roots_are_what_lies_there(week):
     }
 
 
-def test_a_series_of_which_every_try_failed_is_named(simulate, serve):
+@pytest.mark.parametrize("status", ["500", "472"])  # every try failed; the vendor has nothing
+def test_a_series_of_which_nothing_came_is_named(simulate, serve, status):
     """It has no object, and would be a gap that no view shows."""
-    sim = simulate("--contracts", "5", "--fault", "500")
+    sim = simulate("--contracts", "5", "--fault", status)
     server = serve(sim, THETA_RETRY_ATTEMPTS=1)
     server.wait_job(server.client.submit("stock", **WEEK))
     (series,) = server.client.get("/lake/roots").json()["roots"]
@@ -83,7 +84,7 @@ def test_a_series_of_which_every_try_failed_is_named(simulate, serve):
     }
     # What lay there and is gone is named likewise.
     sim.faults()
-    server.wait_job(server.client.submit("stock", **WEEK))
+    server.wait_job(server.client.submit("stock", **WEEK, mode="refresh"))
     for day in DAYS:
         (server.lake / key_of(day)).unlink()
     (series,) = server.client.get("/lake/roots").json()["roots"]

@@ -253,7 +253,8 @@ bool listens_beyond_loopback(std::uint16_t port) {
   return false;
 }
 
-// One hour's bar or quote of each: little to send, and refused like every other of the tier.
+// One quote of each contract of an expiration, and of a stock: little to send, and refused like
+// every other call of the tier.
 Task<std::vector<doctor::Trial>> try_account(net::HttpClient& http, std::string url,
                                              ThetaVersion version) {
   const Date day(std::chrono::year{2024} / 3 / 12);

@@ -55,7 +55,8 @@ Finding judge_port(std::string_view address, int error, const std::optional<std:
 }  // namespace doctor
 
 // `betedge doctor [--json]`: settings, lake, store, disk, port, terminal and clock, each with its
-// remedy where something is wrong. Changes nothing but for a probe in the lake, which it removes
+// remedy where something is wrong. Asks the terminal for two small answers, behind a server's own
+// calls for up to 30 s each. Changes nothing but for a probe in the lake, which it removes
 // (a bucket's stays, as at every start). May be run beside a server. 0, or 3 when something is bad.
 int run_doctor(const std::vector<std::string>& arguments);
 

@@ -342,7 +342,10 @@ class RowsParquetWriter final : public FileWriter {
     page_index_->AppendRowGroup();
     std::int64_t bytes = 0;
     std::int16_t column = 0;
-    for (const auto& chunk : chunks) bytes += write_chunk(*chunk, *group, column++);
+    for (const auto& chunk : chunks) {
+      bytes += write_chunk(*chunk, *group, column++);
+      chunk->clear();
+    }
     group->Finish(bytes, static_cast<std::int16_t>(groups_++));
     group_rows_ = 0;
   }

@@ -47,7 +47,6 @@ std::vector<std::unique_ptr<ColumnChunk>> PageTeam::make_chunks() const {
 PageTeam::Chunks PageTeam::begin_group() {
   finish();
   if (ended_.empty()) ended_ = make_chunks();
-  for (const auto& chunk : ended_) chunk->clear();
   std::swap(chunks_, ended_);
   return ended_;
 }

@@ -38,14 +38,15 @@ class PageTeam {
   using Chunks = std::span<const std::unique_ptr<ColumnChunk>>;
   // Only between finish() and the next add().
   Chunks chunks() const { return chunks_; }
-  // What finish() leaves, for the caller until the next time; the pages of what is added from now
-  // on are another row group's. So the second thread has work while a row group is written.
+  // What finish() leaves, for the caller, who clears it before the next time; the pages of what is
+  // added from now on are another row group's. So the second thread has work while one is written.
   Chunks begin_group();
 
   // As it was when the last batch but one was finished, and what is held of the last.
   std::size_t memory_bytes() const { return settled_bytes_ + held_bytes_; }
 
  private:
+  std::vector<std::unique_ptr<ColumnChunk>> make_chunks() const;
   bool start_second();
   void run_second();
   void make_pages(PageWorkspace& workspace);
@@ -53,8 +54,6 @@ class PageTeam {
 
   std::span<const Column> columns_;
   std::size_t most_threads_;
-  std::vector<std::unique_ptr<ColumnChunk>> make_chunks() const;
-
   std::vector<std::unique_ptr<ColumnChunk>> chunks_;
   std::vector<std::unique_ptr<ColumnChunk>> ended_;  // of the row group before; none in the first
   std::vector<std::size_t> order_;  // the dearest columns first, so that both threads end together
