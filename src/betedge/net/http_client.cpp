@@ -18,6 +18,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "betedge/net/descriptor.hpp"
 #include "betedge/ports/async.hpp"
 
 namespace betedge::net {
@@ -31,24 +32,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kMostArrivedBytes = 512 << 10;
 constexpr long kReceiveBufferBytes = 512 << 10;
 constexpr long kMostKeptConnections = 64;
-
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_ = -1;
-};
 
 // One request and its answer: shared by the thread that moves the bytes and the coroutine that
 // waits for them, and gone with the last of the two.

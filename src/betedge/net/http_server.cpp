@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
+#include <cerrno>
 #include <coroutine>
 
 #include "betedge/net/asio_runtime_impl.hpp"
@@ -25,8 +26,8 @@ constexpr std::size_t kMostTurnedAwayAtOnce = 64;
 
 class Server final : public HttpServer {
  public:
-  Server(AsioRuntime& runtime, ServerOptions options, Handler handler, tcp::acceptor acceptor,
-         std::shared_ptr<const TlsContext> tls);
+  Server(AsioRuntime& runtime, std::unique_ptr<EpollSet> sockets, ServerOptions options,
+         Handler handler, tcp::acceptor acceptor, std::shared_ptr<const TlsContext> tls);
 
   std::uint16_t port() const override { return port_; }
   ServerCounters counters() const override;
@@ -40,9 +41,9 @@ class Server final : public HttpServer {
 
   std::size_t open() const { return sessions_.busy.size() + sessions_.idle.size(); }
   Task<void> accept_all();
-  void admit(tcp::socket socket);
+  void admit(Accepted accepted);
   bool make_place();
-  Task<void> serve(tcp::socket socket, Place place);
+  Task<void> serve(Accepted accepted, Place place);
   void arm_sweep();
   void sweep();
 
@@ -58,10 +59,10 @@ class Server final : public HttpServer {
   TaskScope tasks_;
 };
 
-Server::Server(AsioRuntime& runtime, ServerOptions options, Handler handler, tcp::acceptor acceptor,
-               std::shared_ptr<const TlsContext> tls)
+Server::Server(AsioRuntime& runtime, std::unique_ptr<EpollSet> sockets, ServerOptions options,
+               Handler handler, tcp::acceptor acceptor, std::shared_ptr<const TlsContext> tls)
     : runtime_(runtime),
-      sessions_(runtime, std::move(options), std::move(handler)),
+      sessions_(runtime, std::move(sockets), std::move(options), std::move(handler)),
       acceptor_(std::move(acceptor)),
       port_(acceptor_.local_endpoint().port()),
       tls_(std::move(tls)),
@@ -87,52 +88,47 @@ Task<Result<void>> Server::reload_tls() {
 }
 
 Task<void> Server::accept_all() {
-  struct Accept {
+  struct Waiting {
     tcp::acceptor& acceptor;
-    error_code error{};
-    std::optional<tcp::socket> socket{};
     bool await_ready() const noexcept { return false; }
     void await_suspend(std::coroutine_handle<> handle) {
-      acceptor.async_accept([this, handle](const error_code& code, tcp::socket accepted) {
-        error = code;
-        socket.emplace(std::move(accepted));
-        handle.resume();
-      });
+      acceptor.async_wait(tcp::acceptor::wait_read,
+                          [handle](const error_code&) { handle.resume(); });
     }
-    std::optional<tcp::socket> await_resume() {
-      if (error) return std::nullopt;
-      return std::move(socket);
-    }
+    void await_resume() const noexcept {}
   };
-  while (!sessions_.is_stopping) {
-    auto socket = co_await Accept{acceptor_};
-    if (sessions_.is_stopping) break;
-    if (socket) {
-      admit(*std::move(socket));
-    } else {
-      // No descriptors left, as a rule: some have to be given back first.
+  while (true) {
+    co_await Waiting{acceptor_};
+    if (sessions_.is_stopping) co_return;
+    tcp::endpoint peer;
+    auto size = static_cast<socklen_t>(peer.capacity());
+    Descriptor socket(
+        ::accept4(acceptor_.native_handle(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (socket.get() >= 0) {
+      peer.resize(size);
+      admit({std::move(socket), peer});
+    } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+      // Some have to be given back first.
       make_place();
       co_await sleep_for(runtime_, std::chrono::milliseconds(20), tasks_.stop_token());
     }
+    // Else the connection was gone already, or its own trouble was told: accept(2).
   }
 }
 
-void Server::admit(tcp::socket socket) {
+void Server::admit(Accepted accepted) {
   auto& counters = sessions_.counters;
   ++counters.accepted;
   if (open() - turned_away_now_ < sessions_.options.max_connections || make_place()) {
-    tasks_.spawn(serve(std::move(socket), Place::taken));
+    tasks_.spawn(serve(std::move(accepted), Place::taken));
     return;
   }
   ++counters.turned_away;
   if (turned_away_now_ < kMostTurnedAwayAtOnce) {
-    tasks_.spawn(serve(std::move(socket), Place::none));
+    tasks_.spawn(serve(std::move(accepted), Place::none));
     return;
   }
-  // A reset says at once what a silence would have said after a while.
-  error_code ignored;
-  socket.set_option(asio::socket_base::linger(true, 0), ignored);
-  socket.close(ignored);  // Asio's destructor would take the option back
+  reset_when_closed(accepted.socket.get());
 }
 
 // Ends the connection that has been idle for longest. A busy one is somebody's request, and is not
@@ -147,12 +143,12 @@ bool Server::make_place() {
   return false;
 }
 
-Task<void> Server::serve(tcp::socket socket, Place place) {
+Task<void> Server::serve(Accepted accepted, Place place) {
   turned_away_now_ += place == Place::none ? 1 : 0;
-  const int descriptor = socket.native_handle();
+  const int descriptor = accepted.socket.get();
   auto transport = tls_ ? tls_->accept(descriptor) : make_plain_transport(descriptor);
   if (transport) {
-    Session session(sessions_, std::move(socket), *std::move(transport));
+    Session session(sessions_, std::move(accepted), *std::move(transport));
     if (!sweep_timer_) arm_sweep();
     if (place == Place::taken) {
       co_await session.run();
@@ -239,13 +235,15 @@ Result<std::unique_ptr<HttpServer>> make_http_server(AsioRuntime& runtime, Serve
   if (!error) set_for_all_connections(acceptor, options);
   if (!error) acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (!error) acceptor.native_non_blocking(true, error);
   if (error) {
     const bool is_taken = error == asio::error::address_in_use;
     return fail(is_taken ? ErrorCode::conflict : ErrorCode::invalid_request,
                 fmt::format("cannot listen on {}: {}", where, error.message()));
   }
-  auto server = std::make_unique<Server>(runtime, std::move(options), std::move(handler),
-                                         std::move(acceptor), std::move(tls));
+  BETEDGE_TRY(auto sockets, EpollSet::make(runtime.impl().io));
+  auto server = std::make_unique<Server>(runtime, std::move(sockets), std::move(options),
+                                         std::move(handler), std::move(acceptor), std::move(tls));
   server->begin();
   return server;
 }

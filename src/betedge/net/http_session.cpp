@@ -3,19 +3,22 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <linux/sockios.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <initializer_list>
 #include <utility>
 
 namespace betedge::net {
 
 namespace asio = boost::asio;
-using asio::ip::tcp;
-using boost::system::error_code;
+
+void reset_when_closed(int socket) {
+  const linger none{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+}
 
 std::optional<std::string_view> ServerRequest::header(std::string_view name) const {
   for (const auto& [candidate, value] : headers) {
@@ -83,10 +86,7 @@ struct Session::Readable {
 struct Session::Writable {
   Session& session;
   bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> handle) {
-    session.socket_.async_wait(tcp::socket::wait_write,
-                               [handle](const error_code&) { handle.resume(); });
-  }
+  void await_suspend(std::coroutine_handle<> handle) noexcept { session.writer_ = handle; }
   void await_resume() const noexcept {}
 };
 
@@ -94,30 +94,50 @@ struct Session::Yield {
   Session& session;
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> handle) {
-    asio::post(session.socket_.get_executor(), [handle] { handle.resume(); });
+    session.server_.runtime.post([handle] { handle.resume(); });
   }
   void await_resume() const noexcept {}
 };
 
-Session::Session(SessionsState& server, tcp::socket socket, std::unique_ptr<Transport> transport)
+// Edge-triggered: what is told here is told once. So whoever waits has seen before that there was
+// nothing left, and tries again, whatever has happened.
+void Session::on_ready(std::uint32_t events) {
+  may_have_input_ = true;
+  has_hung_up_ = has_hung_up_ || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+  const bool was_watching = std::exchange(is_watching_, false);
+  if (reader_) {
+    std::exchange(reader_, nullptr).resume();  // this may be gone now
+    return;
+  }
+  // Before the writer, who may end this; nobody else can while he waits.
+  auto writer = std::exchange(writer_, nullptr);
+  if (was_watching) look_whether_peer_is_there();
+  if (writer) writer.resume();
+}
+
+Session::Session(SessionsState& server, Accepted accepted, std::unique_ptr<Transport> transport)
     : server_(server),
-      socket_(std::move(socket)),
+      socket_(std::move(accepted.socket)),
       transport_(std::move(transport)),
       place_(server.busy.insert(server.busy.end(), this)),
       buffer_(kFirstBufferBytes) {
-  error_code ignored;
-  const auto remote = socket_.remote_endpoint(ignored);
-  auto address = remote.address();
+  auto address = accepted.peer.address();
   // An IPv4 peer of a socket that takes both is known by its IPv4 address.
   if (address.is_v6() && address.to_v6().is_v4_mapped()) {
     address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
   }
   peer_address_ = address.to_string();
-  peer_ = address.is_v6() ? fmt::format("[{}]:{}", peer_address_, remote.port())
-                          : fmt::format("{}:{}", peer_address_, remote.port());
+  const auto port = accepted.peer.port();
+  peer_ = address.is_v6() ? fmt::format("[{}]:{}", peer_address_, port)
+                          : fmt::format("{}:{}", peer_address_, port);
+  if (!server.sockets->add(socket_.get(), *this)) {  // the kernel takes no more
+    is_broken_ = true;
+    ++server.counters.turned_away;
+  }
 }
 
 Session::~Session() {
+  if (socket_.get() >= 0) server_.sockets->remove(socket_.get(), *this);
   (is_idle_ ? server_.idle : server_.busy).erase(place_);
 }
 
@@ -146,8 +166,7 @@ void Session::expire_if_due(SteadyTime now) {
   if (now < deadline_) return;
   deadline_ = kNever;
   has_expired_ = true;
-  error_code ignored;
-  socket_.cancel(ignored);
+  server_.sockets->wake(*this);
 }
 
 void Session::set_idle(bool is_idle) {
@@ -166,31 +185,17 @@ void Session::let_go() {
 
 bool Session::has_something_to_read() const {
   char byte = 0;
-  return transport_->holds_input() || ::recv(const_cast<tcp::socket&>(socket_).native_handle(),
-                                             &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+  return transport_->holds_input() || ::recv(socket_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 std::stop_source Session::cut() {
   is_broken_ = true;
-  ::shutdown(socket_.native_handle(), SHUT_RDWR);
-  error_code ignored;
-  socket_.cancel(ignored);
+  ::shutdown(socket_.get(), SHUT_RDWR);
+  server_.sockets->wake(*this);
   return gone_;
 }
 
 // --- reading
-
-void Session::watch() {
-  is_watching_ = true;
-  socket_.async_wait(tcp::socket::wait_read, [this](const error_code& error) {
-    is_watching_ = false;
-    if (reader_) {
-      std::exchange(reader_, nullptr).resume();
-    } else if (!error) {
-      look_whether_peer_is_there();
-    }
-  });
-}
 
 void Session::look_whether_peer_is_there() {
   switch (transport_->look().what) {
@@ -233,6 +238,9 @@ Task<Session::Fill> Session::fill() {
       const auto moved = transport_->read({buffer_.data() + end_, buffer_.size() - end_});
       switch (moved.what) {
         case Moving::moved:
+          // Less than there was room for is all there was; under TLS that is said of one record.
+          if (moved.bytes < buffer_.size() - end_ && !has_hung_up_ && !transport_->is_secure())
+            may_have_input_ = false;
           end_ += moved.bytes;
           burst_bytes_ += moved.bytes;
           co_return Fill::got_some;
@@ -269,7 +277,7 @@ Task<bool> Session::shake_hands() {
       case Moving::broken:
         set_idle(false);
         if (transport_->was_plain_http()) {
-          transport_ = make_plain_transport(socket_.native_handle());
+          transport_ = make_plain_transport(socket_.get());
           ending_ = Ending::in_peace;
           Refusal plain{400, "plain HTTP was spoken to a port that speaks TLS: use https:// here"};
           co_await refuse(std::move(plain));
@@ -402,7 +410,7 @@ Task<bool> Session::serve_one() {
 
   const bool is_head = request.method == "HEAD";
   if (!is_watching_ && begin_ == end_) {
-    transport_->holds_input() ? look_whether_peer_is_there() : watch();
+    may_have_input_ || transport_->holds_input() ? look_whether_peer_is_there() : watch();
   }
   std::optional<ServerResponse> response;
   std::string thrown = "a handler threw";
@@ -532,7 +540,7 @@ Task<bool> Session::respond(ServerResponse response, bool is_head, int minor_ver
 // What the peer's side has acknowledged.
 std::uint64_t Session::bytes_taken_by_peer() const {
   int waiting = 0;
-  ::ioctl(const_cast<tcp::socket&>(socket_).native_handle(), SIOCOUTQ, &waiting);
+  ::ioctl(socket_.get(), SIOCOUTQ, &waiting);
   return transport_->bytes_sent() - static_cast<std::uint64_t>(waiting);
 }
 
@@ -595,9 +603,8 @@ void Session::Pieces::take(std::size_t bytes) {
 }
 
 Task<void> Session::close() {
-  error_code ignored;
   if (ending_ == Ending::with_reset) {
-    socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+    reset_when_closed(socket_.get());
   } else if (ending_ == Ending::in_peace && !is_broken_) {
     has_expired_ = false;
     set_deadline(kLinger);
@@ -611,8 +618,6 @@ Task<void> Session::close() {
     (void)transport_->finish();
   }
   deadline_ = kNever;
-  socket_.close(ignored);
-  co_await Readable{*this};  // what still watches has to come back before this is gone
 }
 
 }  // namespace betedge::net

@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "betedge/net/asio_runtime.hpp"
+#include "betedge/net/descriptor.hpp"
+#include "betedge/net/epoll_set.hpp"
 #include "betedge/net/http_message.hpp"
 #include "betedge/net/http_server.hpp"
 #include "betedge/net/transport.hpp"
@@ -26,14 +28,19 @@ class Session;
 
 // What the sessions of one server share. Outlives them.
 struct SessionsState {
-  SessionsState(AsioRuntime& its_runtime, ServerOptions its_options, Handler its_handler)
-      : runtime(its_runtime), options(std::move(its_options)), handler(std::move(its_handler)) {}
+  SessionsState(AsioRuntime& its_runtime, std::unique_ptr<EpollSet> its_sockets,
+                ServerOptions its_options, Handler its_handler)
+      : runtime(its_runtime),
+        sockets(std::move(its_sockets)),
+        options(std::move(its_options)),
+        handler(std::move(its_handler)) {}
 
   ServerResponse refusal(int status, std::string reason) const;
   // "Sun, 06 Nov 1994 08:49:37 GMT", of this second.
   const std::string& date();
 
   AsioRuntime& runtime;
+  std::unique_ptr<EpollSet> sockets;
   ServerOptions options;
   Handler handler;
   bool is_stopping = false;
@@ -47,13 +54,21 @@ struct SessionsState {
   std::string date_;
 };
 
-class Session {
+// A connected socket, which does not block, and who is at its other end.
+struct Accepted {
+  Descriptor socket;
+  boost::asio::ip::tcp::endpoint peer;
+};
+
+// A reset says at once what a silence would have said after a while.
+void reset_when_closed(int socket);
+
+class Session final : private EpollSet::Member {
  public:
-  Session(SessionsState& server, boost::asio::ip::tcp::socket socket,
-          std::unique_ptr<Transport> transport);
+  Session(SessionsState& server, Accepted accepted, std::unique_ptr<Transport> transport);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
-  ~Session();
+  ~Session() override;
 
   // Answers requests until the connection has ended.
   Task<void> run();
@@ -86,6 +101,7 @@ class Session {
   struct Writable;
   struct Yield;
 
+  void on_ready(std::uint32_t events) override;
   Task<bool> shake_hands();
   Task<bool> serve_one();
   Task<OrRefusal<std::optional<RequestHead>>> read_head();
@@ -100,14 +116,14 @@ class Session {
   std::string_view buffered() const { return {buffer_.data() + begin_, end_ - begin_}; }
   void make_room(std::size_t largest);
   void set_idle(bool is_idle);
-  void watch();
+  void watch() { is_watching_ = true; }
   void look_whether_peer_is_there();
   void give_up();
   std::uint64_t bytes_taken_by_peer() const;
   void set_deadline(std::chrono::nanoseconds from_now);
 
   SessionsState& server_;
-  boost::asio::ip::tcp::socket socket_;
+  Descriptor socket_;
   std::unique_ptr<Transport> transport_;
   std::list<Session*>::iterator place_;
   std::string peer_address_;
@@ -121,11 +137,16 @@ class Session {
   bool is_turned_away_ = false;
   bool is_idle_ = false;
   bool is_first_request_ = true;
-  bool is_broken_ = false;    // nothing can be sent any more
-  bool is_watching_ = false;  // for something to read, which an end is too
+  bool is_broken_ = false;  // nothing can be sent any more
+  // Nothing was left to read when we last looked: on_ready() says when there is, which an end is
+  // too.
+  bool is_watching_ = false;
+  bool may_have_input_ = true;  // in the socket
+  bool has_hung_up_ = false;    // an end may stand behind the last bytes, and is not told again
   Ending ending_ = Ending::in_peace;
   std::size_t burst_bytes_ = 0;
   std::coroutine_handle<> reader_;
+  std::coroutine_handle<> writer_;
   std::stop_source gone_;
 };
 
