@@ -509,6 +509,36 @@ TEST_P(HttpServerTest, AHandlerThatWaitsIsToldThatItsPeerIsGone) {
   EXPECT_EQ(waiting.woken, Woken::stopped);
 }
 
+Task<void> send_and_leave_at_once(Door door, Waiting& waiting) {
+  const auto connection = co_await door.connect();
+  connection->send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  connection->close();
+  co_await waiting.ended.wait();
+}
+
+// The end came with the request, before the server's loop had its turn, and is not news again.
+TEST_P(HttpServerTest, AnEndThatCameWithTheRequestIsTold) {
+  Waiting waiting(runtime_);
+  serve(waiting.handler());
+  run(send_and_leave_at_once(door(), waiting));
+  EXPECT_EQ(waiting.woken, Woken::stopped);
+}
+
+// More than one read takes: what is left over in the socket is not told again.
+TEST_P(HttpServerTest, RequestsThatCameTogetherAreAllAnswered) {
+  serve(echo);
+  constexpr std::size_t kRequests = 1000;
+  std::string bytes;
+  for (std::size_t i = 0; i < kRequests; ++i) {
+    bytes += fmt::format("GET /{} HTTP/1.1\r\nHost: x\r\n{}\r\n", i,
+                         i + 1 == kRequests ? "Connection: close\r\n" : "");
+  }
+  std::string answers;
+  run(receive(converse(bytes), answers));
+  EXPECT_EQ(count(answers, "HTTP/1.1 200"), kRequests);
+  EXPECT_THAT(answers, HasSubstr(fmt::format("GET /{} [", kRequests - 1)));
+}
+
 TEST_P(HttpServerTest, AHeadThatComesTooSlowlyIsA408) {
   ServerOptions options;
   options.header_timeout = 40ms;
