@@ -389,8 +389,8 @@ TEST_F(LakeApiTest, WhileItDrainsNothingIsBegun) {
 
 TEST_F(LakeApiTest, ARepairNeedsTheScopeSubmit) {
   const auto hash = [](std::string_view token) { return to_hex(sha256(token)); };
-  guard_.set_rules(
-      {.allowed_hosts = {}, .tokens = TokenTable::parse("ann read " + hash("secret"), "tokens").value()});
+  guard_.set_rules({.allowed_hosts = {},
+                    .tokens = TokenTable::parse("ann read " + hash("secret"), "tokens").value()});
   const net::Headers ann{{"Authorization", "Bearer secret"}};
   EXPECT_EQ(ask("POST", "/lake/verify", {}, "{}", ann).status, 200);
   const auto refused = ask("POST", "/lake/verify", {}, R"({"repair":true})", ann);
