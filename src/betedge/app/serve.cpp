@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <system_error>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -426,11 +426,13 @@ int write_migration(const Outside& outside, const Result<LoadedSettings>& loaded
                     1);
   }
   if (file == nullptr)
-    return complain(fmt::format("{} cannot be made: {}", name, std::strerror(errno)), 1);
+    return complain(
+        fmt::format("{} cannot be made: {}", name, std::generic_category().message(errno)), 1);
   const bool is_written =
       std::fwrite(kMigration.data(), 1, kMigration.size(), file) == kMigration.size();
   if (std::fclose(file) != 0 || !is_written)
-    return complain(fmt::format("{} cannot be written: {}", name, std::strerror(errno)), 1);
+    return complain(
+        fmt::format("{} cannot be written: {}", name, std::generic_category().message(errno)), 1);
   fmt::print("{}:\n{}", name, kMigration);
   return 0;
 }

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -36,7 +36,8 @@ class Descriptor {
 
 std::unexpected<Error> cannot(std::string_view what, const std::string& path) {
   return fail(ErrorCode::invalid_request,
-              fmt::format("the token file {} cannot be {}: {}", path, what, std::strerror(errno)));
+              fmt::format("the token file {} cannot be {}: {}", path, what,
+                          std::generic_category().message(errno)));
 }
 
 Result<std::string> read_whole(const Descriptor& file, const std::string& path) {
