@@ -7,7 +7,7 @@
 #include <array>
 #include <boost/asio/post.hpp>
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 #include <utility>
 
 namespace betedge::net {
@@ -71,6 +71,7 @@ void EpollSet::wait() {
 }
 
 void EpollSet::tell_found() {
+  const auto self = self_;  // whoever is told last may drop the set
   std::array<epoll_event, kToldAtOnce> events;
   const int count = ::epoll_wait(set_.native_handle(), events.data(), kToldAtOnce, 0);
   found_ = {events.data(), static_cast<std::size_t>(std::max(count, 0))};
@@ -78,14 +79,17 @@ void EpollSet::tell_found() {
     const auto event = found_.front();
     found_ = found_.subspan(1);
     if (event.data.ptr) static_cast<Member*>(event.data.ptr)->on_ready(event.events);
+    if (!*self) return;
   }
   wait();
 }
 
 void EpollSet::tell_woken() {
+  const auto self = self_;
   // Those that are woken meanwhile are told in this turn too; nobody wakes itself for ever.
   for (std::size_t i = 0; i < woken_.size(); ++i) {
     if (auto* member = std::exchange(woken_[i], nullptr)) member->on_ready(0);
+    if (!*self) return;
   }
   woken_.clear();
 }

@@ -27,7 +27,7 @@ class EpollSet {
    public:
     virtual ~Member() = default;
     // `events`: EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP, EPOLLERR; 0 for wake(). May remove this
-    // member, and others.
+    // member and others, and drop the set once none is left.
     virtual void on_ready(std::uint32_t events) = 0;
   };
 

@@ -107,12 +107,12 @@ Task<void> Server::accept_all() {
     if (socket.get() >= 0) {
       peer.resize(size);
       admit({std::move(socket), peer});
-    } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-      // Some have to be given back first.
-      make_place();
+    } else if (const int why = errno; why != EAGAIN && why != ECONNABORTED && why != EINTR) {
+      // Not merely gone already. No descriptors left, as a rule: some have to be given back first.
+      // What else there may be (accept(2) has a list) must not keep the loop busy.
+      if (why == EMFILE || why == ENFILE || why == ENOBUFS || why == ENOMEM) make_place();
       co_await sleep_for(runtime_, std::chrono::milliseconds(20), tasks_.stop_token());
     }
-    // Else the connection was gone already, or its own trouble was told: accept(2).
   }
 }
 
@@ -128,6 +128,7 @@ void Server::admit(Accepted accepted) {
     tasks_.spawn(serve(std::move(accepted), Place::none));
     return;
   }
+  // A reset says at once what a silence would have said after a while.
   reset_when_closed(accepted.socket.get());
 }
 

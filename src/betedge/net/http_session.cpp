@@ -137,7 +137,7 @@ Session::Session(SessionsState& server, Accepted accepted, std::unique_ptr<Trans
 }
 
 Session::~Session() {
-  if (socket_.get() >= 0) server_.sockets->remove(socket_.get(), *this);
+  server_.sockets->remove(socket_.get(), *this);
   (is_idle_ ? server_.idle : server_.busy).erase(place_);
 }
 

@@ -60,7 +60,7 @@ struct Accepted {
   boost::asio::ip::tcp::endpoint peer;
 };
 
-// A reset says at once what a silence would have said after a while.
+// What is still to be sent is dropped with the connection, and its peer told so by a reset.
 void reset_when_closed(int socket);
 
 class Session final : private EpollSet::Member {

@@ -144,5 +144,27 @@ TEST_F(EpollSetTest, ASetThatIsDroppedTellsNobody) {
   EXPECT_EQ(two.told, 0);
 }
 
+TEST_F(EpollSetTest, TheLastThatIsToldMayDropTheSet) {
+  auto& one = end();
+  one.then = [this, &one] {
+    set_->remove(one.socket.get(), one);
+    set_.reset();
+  };
+  one.arrive();
+  turn();
+  EXPECT_EQ(one.told, 1);
+}
+
+TEST_F(EpollSetTest, TheLastThatIsWokenMayDropTheSet) {
+  auto& one = end();
+  one.then = [this, &one] {
+    set_->remove(one.socket.get(), one);
+    set_.reset();
+  };
+  set_->wake(one);
+  turn();
+  EXPECT_EQ(one.told, 1);
+}
+
 }  // namespace
 }  // namespace betedge::net

@@ -524,7 +524,18 @@ TEST_P(HttpServerTest, AnEndThatCameWithTheRequestIsTold) {
   EXPECT_EQ(waiting.woken, Woken::stopped);
 }
 
-// More than one read takes: what is left over in the socket is not told again.
+// The first fills a new connection's buffer to the last byte, and the news was of both.
+TEST_P(HttpServerTest, ARequestLeftInTheSocketByAFullReadIsAnswered) {
+  serve(echo);
+  constexpr std::size_t kBuffer = 4096;
+  std::string bytes = "GET /1 HTTP/1.1\r\nHost: x\r\nX-Pad: ";
+  bytes.append(kBuffer - bytes.size() - 4, 'x');
+  bytes += "\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+  std::string answers;
+  run(receive(converse(bytes), answers));
+  EXPECT_EQ(count(answers, "HTTP/1.1 200"), 2u) << answers;
+}
+
 TEST_P(HttpServerTest, RequestsThatCameTogetherAreAllAnswered) {
   serve(echo);
   constexpr std::size_t kRequests = 1000;
