@@ -37,20 +37,25 @@ std::uint32_t without_fault(const ItemCounts& items) {
 
 std::optional<JobId> JobId::parse(std::string_view text) {
   // uuid.UUID(hex): drop "urn:" and "uuid:" wherever they stand, strip braces, drop dashes.
-  std::string hex(text);
-  remove_all(hex, "urn:");
-  remove_all(hex, "uuid:");
-  const auto first = hex.find_first_not_of("{}");
-  if (first == std::string::npos) return std::nullopt;
-  hex = hex.substr(first, hex.find_last_not_of("{}") - first + 1);
-  remove_all(hex, "-");
-  JobId id;
-  if (hex.size() != id.bytes_.size() * 2) return std::nullopt;
-  for (std::size_t i = 0; i < id.bytes_.size(); ++i) {
-    const auto high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
-    if (!high || !low) return std::nullopt;
-    id.bytes_[i] = static_cast<std::uint8_t>(*high << 4 | *low);
+  std::string without_prefixes;
+  if (text.contains(':')) {
+    without_prefixes = text;
+    remove_all(without_prefixes, "urn:");
+    remove_all(without_prefixes, "uuid:");
+    text = without_prefixes;
   }
+  const auto first = text.find_first_not_of("{}");
+  if (first == std::string_view::npos) return std::nullopt;
+  JobId id;
+  std::size_t digits = 0;
+  for (const char c : text.substr(first, text.find_last_not_of("{}") - first + 1)) {
+    if (c == '-') continue;
+    const auto digit = hex_digit(c);
+    if (!digit || digits == id.bytes_.size() * 2) return std::nullopt;
+    auto& byte = id.bytes_[digits++ / 2];
+    byte = static_cast<std::uint8_t>(byte << 4 | *digit);
+  }
+  if (digits != id.bytes_.size() * 2) return std::nullopt;
   return id;
 }
 
@@ -68,12 +73,12 @@ JobId JobId::make(Timestamp now, std::array<std::uint64_t, 2> entropy) {
 }
 
 std::string JobId::text() const {
-  std::string text;
-  text.reserve(36);
+  std::string text(36, '-');
+  auto to = text.begin();
   for (std::size_t i = 0; i < bytes_.size(); ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
-    text += "0123456789abcdef"[bytes_[i] >> 4];
-    text += "0123456789abcdef"[bytes_[i] & 0xf];
+    if (i == 4 || i == 6 || i == 8 || i == 10) ++to;
+    *to++ = "0123456789abcdef"[bytes_[i] >> 4];
+    *to++ = "0123456789abcdef"[bytes_[i] & 0xf];
   }
   return text;
 }

@@ -260,6 +260,10 @@ OrRefusal<RequestHead> parse_head(std::string_view text) {
 }
 
 std::optional<std::string> percent_decode(std::string_view text, Plus plus) {
+  const auto is_itself = [plus](char c) {
+    return c != '%' && (c != '+' || plus == Plus::is_itself);
+  };
+  if (std::ranges::all_of(text, is_itself)) return std::string(text);  // nearly always
   std::string decoded;
   decoded.reserve(text.size());
   for (std::size_t i = 0; i < text.size(); ++i) {

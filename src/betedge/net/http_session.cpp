@@ -333,10 +333,9 @@ Task<OrRefusal<std::optional<RequestHead>>> Session::read_head() {
   }
 }
 
-Task<OrRefusal<std::optional<std::string>>> Session::read_body(RequestHead head) {
+Task<OrRefusal<std::optional<std::string>>> Session::read_body(const RequestHead& head) {
   const auto& options = server_.options;
   std::string body;
-  if (!head.chunked && head.content_length == 0) co_return body;
   if (head.content_length > options.max_body_bytes) {
     co_return std::unexpected(Refusal{413, "the body is too large"});
   }
@@ -400,13 +399,15 @@ Task<bool> Session::serve_one() {
   request.peer_address = peer_address_;
   request.is_secure = transport_->is_secure();
   request.gone = gone_.get_token();
-  auto body = co_await read_body(found);
-  if (!body) co_return co_await refuse(std::move(body).error());
-  if (!body->has_value()) {
-    ending_ = Ending::quietly;
-    co_return false;
+  if (found.chunked || found.content_length > 0) {
+    auto body = co_await read_body(found);
+    if (!body) co_return co_await refuse(std::move(body).error());
+    if (!body->has_value()) {
+      ending_ = Ending::quietly;
+      co_return false;
+    }
+    request.body = **std::move(body);
   }
-  request.body = **std::move(body);
 
   const bool is_head = request.method == "HEAD";
   if (!is_watching_ && begin_ == end_) {

@@ -105,8 +105,8 @@ class Session final : private EpollSet::Member {
   Task<bool> shake_hands();
   Task<bool> serve_one();
   Task<OrRefusal<std::optional<RequestHead>>> read_head();
-  // nullopt: the peer left.
-  Task<OrRefusal<std::optional<std::string>>> read_body(RequestHead head);
+  // Of a request that has one. nullopt: the peer left.
+  Task<OrRefusal<std::optional<std::string>>> read_body(const RequestHead& head);
   Task<bool> respond(ServerResponse response, bool is_head, int minor_version, bool keep_alive);
   Task<bool> refuse(Refusal refusal);
   Task<bool> write(Pieces pieces);

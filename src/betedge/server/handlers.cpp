@@ -56,8 +56,7 @@ ServerResponse Handlers::failed(std::string_view event, std::string_view sentenc
   return answer;
 }
 
-// The whole surface: what is not here cannot be asked for, and is not described.
-std::span<const Handlers::Route> Handlers::routes() {
+std::vector<Handlers::Route> Handlers::job_routes() {
   using enum Method;
   using enum Subject;
   using enum wire::ProblemCode;
@@ -116,7 +115,7 @@ std::span<const Handlers::Route> Handlers::routes() {
   constexpr std::string_view kStream = "text/event-stream";
   constexpr std::string_view kHtml = "text/html";
   static const auto kFileExample = fmt::format("/ui/files/{}/app.js\"", web_version());
-  static const std::vector<Route> kOfJobs{
+  return {
       {{.method = get,
         .pattern = "/",
         .access = Access::read,
@@ -466,8 +465,12 @@ std::span<const Handlers::Route> Handlers::routes() {
         .example = "/logout\" -X POST"},
        &Handlers::post_logout},
   };
+}
+
+// The whole surface: what is not here cannot be asked for, and is not described.
+std::span<const Handlers::Route> Handlers::routes() {
   static const std::vector<Route> kRoutes = [] {
-    auto all = kOfJobs;
+    auto all = job_routes();
     std::ranges::move(lake_routes(), std::back_inserter(all));
     return all;
   }();

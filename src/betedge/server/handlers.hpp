@@ -62,8 +62,9 @@ class Handlers {
     Endpoint endpoint;
     Handler handler;
   };
-  static std::span<const Route> routes();
-  static std::vector<Route> lake_routes();  // those of them that are about the lake
+  static std::span<const Route> routes();  // first those of jobs and the service, then the lake's
+  static std::vector<Route> job_routes();
+  static std::vector<Route> lake_routes();
   static std::span<const Endpoint> endpoints();
 
   enum class State : std::uint8_t { starting, serving, draining };
