@@ -287,7 +287,7 @@ class RowsParquetWriter final : public FileWriter {
   }
 
   Result<void> write(RowBuffer& buffer, std::size_t rows) override {
-    if (group_rows_ >= kRowGroupRows) {
+    if (group_rows_ >= (groups_ == 0 ? kRowGroupRows : kLaterRowGroupRows)) {
       const auto ended = team_.begin_group();
       team_.add(buffer, rows);
       write_row_group(ended);

@@ -34,6 +34,9 @@ inline constexpr const char* kNewYork = "America/New_York";
 // that the same rows make the same file. Readers share a file's row groups among their threads, so
 // that a day at one minute should have some.
 inline constexpr std::int64_t kRowGroupRows = 262'144;
+// Of a plain file, those after the first: most files have one, which is small by being whole, and
+// of a larger file the threads get more equal shares.
+inline constexpr std::int64_t kLaterRowGroupRows = 196'608;
 
 // Encodes batches of rows as a file whose bytes pile up in memory until they are taken. The bytes
 // depend on the rows, the batches and the metadata alone. Errors are `internal`: there is no I/O.
