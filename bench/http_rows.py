@@ -294,7 +294,7 @@ def run_watched(folder: Path, watchers: int) -> Watched:
 def measure_watchers(folder: Path) -> list[Outcome]:
     allow_descriptors()
     found: dict[int, list[Watched]] = {0: [], WATCHERS: []}
-    for number in range(3):
+    for number in range(5):
         for watchers, runs in found.items():
             runs.append(run_watched(folder / f"{number}-{watchers}", watchers))
     alone, watched = (
