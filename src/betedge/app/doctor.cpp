@@ -32,9 +32,10 @@
 namespace betedge::app {
 namespace {
 
+using namespace std::chrono_literals;
+
 using Verdict = Finding::Verdict;
 using sources::ThetaVersion;
-using std::chrono_literals::operator""ms;
 
 constexpr std::uint64_t kGigabyte = 1'000'000'000;
 constexpr std::size_t kShortAnswer = std::size_t{64} << 10;
@@ -165,7 +166,7 @@ Finding look_at_store(const Settings& settings) {
     std::ifstream store(file, std::ios::binary);
     std::string head(16, '\0');
     store.read(head.data(), 16);
-    const bool is_database = store.gcount() == 0 || head == std::string("SQLite format 3", 16);
+    const bool is_database = store.gcount() == 0 || head == std::string("SQLite format 3\0", 16);
     if (::access(file.c_str(), R_OK | W_OK) != 0) {
       finding.found = fmt::format("{} cannot be written: {}", settings.store_url, in_words(errno));
     } else if (is_database) {

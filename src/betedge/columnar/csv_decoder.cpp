@@ -11,7 +11,7 @@ namespace betedge::columnar {
 namespace {
 
 // A line has at most some 200 bytes; whatever is longer by far is no CSV.
-constexpr std::size_t kLongestLine = 64 * 1024;
+constexpr std::size_t kLongestLine = std::size_t{64} * 1024;
 
 constexpr std::uint32_t kNoDay = 0xffff'ffff;
 

@@ -120,8 +120,8 @@ class Metrics {
 Metrics& no_metrics();
 
 // Why an item ended as it did, beside its outcome: "none" when there is nothing to say;
-// "incomplete" for one that succeeded with something missing inside (its note says what); for a failed one
-// the error's code, or "crashes" when it was given up because whoever ran it kept dying.
+// "incomplete" for one that succeeded with something missing inside (its note says what); for a
+// failed one the error's code, or "crashes" when it was given up because whoever ran it kept dying.
 inline constexpr std::string_view kNoReason = "none";
 inline constexpr std::string_view kIncomplete = "incomplete";
 inline constexpr std::string_view kCrashes = "crashes";
