@@ -414,12 +414,13 @@ Task<bool> Session::serve_one() {
     may_have_input_ || transport_->holds_input() ? look_whether_peer_is_there() : watch();
   }
   std::optional<ServerResponse> response;
-  std::string thrown = "a handler threw";
+  std::string thrown;
   try {
     response = co_await server_.handler(std::move(request));
   } catch (const std::exception& error) {
     thrown = error.what();
-  } catch (...) {  // answered below, with nothing to say about it
+  } catch (...) {
+    thrown = "a handler threw";
   }
   if (!response) response = server_.refusal(500, std::move(thrown));
   if (response->drop_connection) {
@@ -506,16 +507,17 @@ Task<bool> Session::respond(ServerResponse response, bool is_head, int minor_ver
 
   std::uint64_t left = response.content_length.value_or(UINT64_MAX);
   while (!is_broken_) {
-    std::optional<Result<SharedBytes>> piece;
+    Result<SharedBytes> piece;
     try {
       piece = co_await response.next();
-    } catch (...) {  // as an error: the peer must see that the body is not whole
+    } catch (...) {  // the peer must see that the body is not whole
+      piece = fail(ErrorCode::internal, "a handler threw in the middle of its body");
     }
-    if (!piece || !piece->has_value() || (*piece)->bytes.size() > left) {
+    if (!piece || piece->bytes.size() > left) {
       ending_ = Ending::with_reset;
       co_return false;
     }
-    const auto bytes = (*piece)->bytes;
+    const auto bytes = piece->bytes;
     Pieces pieces;
     if (bytes.empty()) {
       if (chunked) pieces.add(as_bytes("0\r\n\r\n"));
